@@ -1,0 +1,44 @@
+//! How a request proves who we are.
+
+use crate::{Error, Result, Secret};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderName, HeaderValue, header};
+
+/// The credentials of a client.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// It does not, or the caller sees to it.
+    None,
+    /// `Authorization: Bearer …`
+    Bearer(Secret),
+    /// `Authorization: Basic …` with this user.
+    Basic(String, Secret),
+    /// A header of the upstream's own.
+    Header(HeaderName, Secret),
+}
+
+impl Auth {
+    pub(crate) const fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::None => None,
+            Self::Bearer(secret) | Self::Basic(_, secret) | Self::Header(_, secret) => Some(secret),
+        }
+    }
+
+    pub(crate) fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>> {
+        let (name, text, secret) = match self {
+            Self::None => return Ok(None),
+            Self::Bearer(secret) => (header::AUTHORIZATION, format!("Bearer {}", secret.expose()), secret),
+            Self::Basic(user, secret) => {
+                let pair = BASE64_STANDARD.encode(format!("{user}:{}", secret.expose()));
+                (header::AUTHORIZATION, format!("Basic {pair}"), secret)
+            }
+            Self::Header(name, secret) => (name.clone(), secret.expose(), secret),
+        };
+        let mut value = HeaderValue::try_from(text).map_err(|_| {
+            Error::config(secret.name(), "holds characters that no header can carry; is there a line break in it?")
+        })?;
+        value.set_sensitive(true);
+        Ok(Some((name, value)))
+    }
+}

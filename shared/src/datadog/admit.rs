@@ -1,0 +1,158 @@
+//! What may be sent at all: known, finite, declared, well named, once, and not too much of it.
+
+use crate::{Kind, Sample, prefixed, tags};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashSet};
+
+/// The most series that one run may send; far above what a collector says, far below what would hurt.
+pub const MOST_SERIES: usize = 20_000;
+
+/// Why a sample is not sent; a closed set.
+pub const REASONS: [&str; 4] = ["invalid", "too_old", "cardinality", "duplicate"];
+
+/// Datadog drops points that are older than this.
+pub(crate) const OLDEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// Datadog drops points that are further ahead than this.
+const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+/// The tags of every series of a run, and the names it may change.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// How the run was started: `cron` or `stable_suite`.
+    pub source: &'static str,
+    /// `DD_ENV`.
+    pub env: String,
+    /// `SERVICE`.
+    pub service: String,
+    /// The collector's word.
+    pub collector: &'static str,
+    /// What stands for `metta.infra`.
+    pub prefix: String,
+    /// Whether Datadog takes points of our gauges that are older than an hour.
+    pub historical: bool,
+}
+
+/// How many samples were not sent, by reason.
+pub type Dropped = BTreeMap<&'static str, usize>;
+
+/// Sorts out what may not be sent; samples without a value are left out and are no loss.
+#[must_use]
+pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
+    let mut dropped = Dropped::new();
+    let mut seen = HashSet::new();
+    let mut admitted = Vec::with_capacity(samples.len());
+    for sample in samples {
+        if sample.value.is_none() {
+            continue;
+        }
+        let reason = refusal(&sample, base, now, wall).or_else(|| {
+            let thing = sample.event.as_ref().map(|thing| thing.digest.clone());
+            let new = seen.insert((sample.series(), sample.at, thing));
+            if !new {
+                Some("duplicate")
+            } else if seen.len() > MOST_SERIES {
+                Some("cardinality")
+            } else {
+                None
+            }
+        });
+        match reason {
+            None => admitted.push(sample),
+            Some(reason) => {
+                tracing::warn!(series = sample.series(), reason, "sample not sent");
+                *dropped.entry(reason).or_default() += 1;
+            }
+        }
+    }
+    (admitted, dropped)
+}
+
+fn refusal(sample: &Sample, base: &Base, now: Timestamp, wall: Timestamp) -> Option<&'static str> {
+    let name = prefixed(&sample.name, &base.prefix);
+    let finite = sample.value.is_some_and(f64::is_finite);
+    let nine = !sample.name.starts_with("metta.infra.")
+        || ["check", "condition", "status", "task", "workflow_category", "workflow_name"]
+            .iter()
+            .all(|key| sample.tag_value(key).is_some());
+    if !finite || !tags::is_name(&name) || !sample.is_declared() || !nine {
+        return Some("invalid");
+    }
+    let late = base.historical && sample.metric.kind == Kind::Gauge;
+    let time = sample.at.unwrap_or(now);
+    if time > wall + AHEAD {
+        return Some("invalid");
+    }
+    (!late && time < wall - OLDEST).then_some("too_old")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, lines};
+
+    crate::catalogue! {
+        /// A level.
+        LEVEL = Gauge "test.level" in Item by ["repo"];
+        /// How long a thing took.
+        TOOK = Distribution "test.took" in Hour by [];
+        /// A name that Datadog would change.
+        ODD = Gauge "test..odd" in Hour by [];
+        /// A check without its tags.
+        NAKED = Gauge "metta.infra.cron.naked" in Check by [];
+    }
+
+    fn base() -> Base {
+        Base {
+            source: "cron",
+            env: "test".into(),
+            service: "s".into(),
+            collector: "c",
+            prefix: "metta.infra".into(),
+            historical: false,
+        }
+    }
+
+    const NOW: &str = "2026-01-08T12:00:00Z";
+
+    #[test]
+    fn what_may_not_be_sent_is_counted_by_its_reason_and_the_rest_goes_on() {
+        let old = at("2026-01-08T10:59:59Z");
+        let samples = vec![
+            LEVEL.sample(1.0).tag("repo", "a"),
+            LEVEL.sample(2.0).tag("repo", "a"),
+            LEVEL.sample(3.0).tag("repo", "b").tag("person", "p"),
+            LEVEL.sample(4.0),
+            LEVEL.sample(f64::NAN).tag("repo", "c"),
+            LEVEL.sample(f64::INFINITY).tag("repo", "d"),
+            LEVEL.maybe(None).tag("repo", "e"),
+            LEVEL.sample(5.0).tag("repo", "f").at(old),
+            ODD.sample(1.0),
+            NAKED.sample(1.0),
+            TOOK.observe(1.0, at(NOW), "one"),
+            TOOK.observe(1.0, at(NOW), "two"),
+        ];
+        let (admitted, dropped) = admit(samples, &base(), at(NOW), at(NOW));
+        assert_eq!(lines(&admitted), "test.level{repo:a} 1\ntest.took{} 1\ntest.took{} 1");
+        assert_eq!(dropped, Dropped::from([("duplicate", 1), ("invalid", 6), ("too_old", 1)]));
+        assert_eq!(METRICS.len(), 4);
+    }
+
+    #[test]
+    fn a_run_that_comes_late_is_sent_up_to_an_hour_and_refused_after_it() {
+        let sent = |wall: &str, historical| {
+            let base = Base { historical, ..base() };
+            admit(vec![LEVEL.sample(1.0).tag("repo", "a")], &base, at(NOW), at(wall)).0.len()
+        };
+        assert_eq!(sent("2026-01-08T12:59:00Z", false), 1);
+        assert_eq!(sent("2026-01-08T13:01:00Z", false), 0);
+        assert_eq!(sent("2026-01-08T13:01:00Z", true), 1);
+    }
+
+    #[test]
+    fn a_run_sends_no_more_series_than_the_ceiling() {
+        let samples = (0..MOST_SERIES + 2).map(|number| LEVEL.sample(1.0).tag("repo", number.to_string())).collect();
+        let (admitted, dropped) = admit(samples, &base(), at(NOW), at(NOW));
+        assert_eq!((admitted.len(), dropped), (MOST_SERIES, Dropped::from([("cardinality", 2)])));
+    }
+}

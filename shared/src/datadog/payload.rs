@@ -1,0 +1,177 @@
+//! One body: where it goes, how large it may be, and how it is cut in two. Pure.
+
+use crate::{Error, Result};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::value::RawValue;
+use std::io::Write;
+
+/// How large a body may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// As JSON.
+    pub plain: usize,
+    /// As sent.
+    pub compressed: usize,
+}
+
+/// A little below the 5,242,880 and 512,000 bytes that Datadog documents.
+pub const LIMITS: Limits = Limits { plain: 5_000_000, compressed: 500_000 };
+
+/// Where a body goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Endpoint {
+    /// Gauges and counts.
+    Series,
+    /// Observations.
+    Distribution,
+}
+
+impl Endpoint {
+    /// The path below the base address.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Series => "/api/v2/series",
+            Self::Distribution => "/api/v1/distribution_points",
+        }
+    }
+
+    /// The word in `collector.payload_bytes`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Distribution => "distribution",
+        }
+    }
+
+    /// The encoding of the body: the distribution endpoint documents no other than this one.
+    #[must_use]
+    pub const fn encoding(self) -> &'static str {
+        match self {
+            Self::Series => "gzip",
+            Self::Distribution => "deflate",
+        }
+    }
+
+    fn compress(self, plain: &[u8]) -> Result<Vec<u8>> {
+        let failed = |error| Error::Intake { what: format!("a body could not be compressed: {error}") };
+        let room = Vec::with_capacity(plain.len() / 16);
+        match self {
+            Self::Series => {
+                let mut gzip = GzEncoder::new(room, Compression::fast());
+                gzip.write_all(plain).and_then(|()| gzip.finish()).map_err(failed)
+            }
+            Self::Distribution => {
+                let mut zlib = ZlibEncoder::new(room, Compression::fast());
+                zlib.write_all(plain).and_then(|()| zlib.finish()).map_err(failed)
+            }
+        }
+    }
+}
+
+pub(super) const OPEN: &[u8] = br#"{"series":["#;
+pub(super) const CLOSE: &[u8] = b"]}";
+
+/// One body, ready to be sent; it can be cut in two where Datadog will not take it whole.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    endpoint: Endpoint,
+    /// The series as JSON, with a comma after each.
+    items: Vec<u8>,
+    /// Where each series ends in `items`, its comma included.
+    ends: Vec<usize>,
+    compressed: Vec<u8>,
+}
+
+impl Payload {
+    pub(super) fn new(endpoint: Endpoint, items: Vec<u8>, ends: Vec<usize>) -> Result<Self> {
+        let mut payload = Self { endpoint, items, ends, compressed: Vec::new() };
+        payload.compressed = endpoint.compress(&payload.plain())?;
+        Ok(payload)
+    }
+
+    /// A payload again from the JSON of its body.
+    ///
+    /// # Errors
+    /// When it is no body of ours.
+    pub fn from_plain(endpoint: Endpoint, plain: &str) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            series: Vec<&'a RawValue>,
+        }
+        let body: Body<'_> =
+            serde_json::from_str(plain).map_err(|error| Error::store("read a spooled payload", error))?;
+        let (mut items, mut ends) = (Vec::with_capacity(plain.len()), Vec::with_capacity(body.series.len()));
+        for series in body.series {
+            items.extend_from_slice(series.get().as_bytes());
+            items.push(b',');
+            ends.push(items.len());
+        }
+        Self::new(endpoint, items, ends)
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub const fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// How many series it holds.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn plain(&self) -> Vec<u8> {
+        let items = self.items.strip_suffix(b",").unwrap_or(&self.items);
+        [OPEN, items, CLOSE].concat()
+    }
+
+    /// The body as sent.
+    #[must_use]
+    pub fn compressed(&self) -> &[u8] {
+        &self.compressed
+    }
+
+    /// The same series in two payloads; nothing when there is only one series.
+    ///
+    /// # Errors
+    /// When a half cannot be compressed.
+    pub fn halves(&self) -> Result<Option<(Self, Self)>> {
+        let middle = self.ends.len() / 2;
+        if middle == 0 {
+            return Ok(None);
+        }
+        let cut = self.ends[middle - 1];
+        let ends = self.ends[middle..].iter().map(|end| end - cut).collect();
+        let first = Self::new(self.endpoint, self.items[..cut].to_vec(), self.ends[..middle].to_vec())?;
+        Ok(Some((first, Self::new(self.endpoint, self.items[cut..].to_vec(), ends)?)))
+    }
+
+    pub(super) fn within(self, limits: Limits, into: &mut Vec<Self>) -> Result<()> {
+        if self.compressed.len() <= limits.compressed {
+            into.push(self);
+            return Ok(());
+        }
+        match self.halves()? {
+            None => into.push(self),
+            Some((first, second)) => {
+                first.within(limits, into)?;
+                second.within(limits, into)?;
+            }
+        }
+        Ok(())
+    }
+}

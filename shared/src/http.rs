@@ -1,0 +1,394 @@
+//! Asking over HTTP: time limits, retries that obey the upstream, bounded bodies, and a count of every call.
+
+use crate::auth::Auth;
+use crate::pause::{asked_pause, backoff, is_rate_limited};
+use crate::{Env, Error, Meter, Result, tls::Wire};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// How often a call is tried.
+const ATTEMPTS: u32 = 3;
+
+/// The longest single attempt.
+const ATTEMPT: Duration = Duration::from_secs(15);
+
+/// The longest that an upstream may make us wait before the next attempt.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The largest answer that is read.
+const LARGEST: usize = 32 * 1024 * 1024;
+
+/// A client for one upstream.
+#[derive(Debug, Clone)]
+pub struct Http {
+    wire: Wire,
+    upstream: &'static str,
+    base: String,
+    auth: Auth,
+    meter: Meter,
+    attempt: Duration,
+}
+
+/// An answer that was read to its end.
+pub type Answer = Response<Bytes>;
+
+impl Http {
+    /// A client that asks below this base address and counts as this upstream.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub fn new(env: &Env, upstream: &'static str, base: impl Into<String>, auth: Auth) -> Result<Self> {
+        env.meter().register(upstream);
+        Ok(Self { wire: env.wire()?, upstream, base: base.into(), auth, meter: env.meter().clone(), attempt: ATTEMPT })
+    }
+
+    /// With another limit for a single attempt.
+    #[must_use]
+    pub const fn attempt(mut self, limit: Duration) -> Self {
+        self.attempt = limit;
+        self
+    }
+
+    /// The meter this client counts on.
+    #[must_use]
+    pub const fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Reads JSON from a path below the base address.
+    ///
+    /// # Errors
+    /// When there is no answer, a refusal, or one that is not the JSON expected.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let answer = self
+            .send(Request::get(format!("{}{path}", self.base)).body(Bytes::new()).map_err(|_| self.unsound(path))?)
+            .await?;
+        self.json(path, &answer)
+    }
+
+    /// Sends JSON to a path below the base address and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// As for [`Http::get`].
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<T> {
+        let answer = self.post_for_answer(path, body).await?;
+        self.json(path, &answer)
+    }
+
+    /// Sends JSON and gives the whole answer, for upstreams that say things in headers.
+    ///
+    /// # Errors
+    /// When there is no answer, or a refusal.
+    pub async fn post_for_answer(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+        let body = serde_json::to_vec(body).map_err(|_| self.unsound(path))?;
+        let request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(body.into()).map_err(|_| self.unsound(path))?).await
+    }
+
+    /// Reads an answer as JSON; the error says where it differs and never what it says.
+    ///
+    /// # Errors
+    /// When it is not the JSON expected.
+    pub fn json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T> {
+        serde_json::from_slice(answer.body()).map_err(|error| {
+            self.meter.failed(self.upstream, "decode");
+            let place = format!("line {} column {}", error.line(), error.column());
+            let kind = match error.classify() {
+                serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Data => "has another shape than documented",
+                _ => "is no JSON",
+            };
+            Error::decode(self.upstream, format!("the answer to {} {kind} at {place}", shown(path)))
+        })
+    }
+
+    fn unsound(&self, path: &str) -> Error {
+        Error::config(
+            format!("{}_URL", self.upstream.to_uppercase()),
+            format!("no request can be made to `{}`", shown(path)),
+        )
+    }
+
+    /// Sends a request with our credentials. A success is an answer and everything else an error; a 401, or a 403 to a
+    /// key in a header of its own, reads the secret once more and tries again with what is there then.
+    ///
+    /// # Errors
+    /// When there is no answer, or a refusal.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer> {
+        let what = shown(&request.uri().to_string());
+        let signed = |mut request: Request<Bytes>| -> Result<Request<Bytes>> {
+            if let Some((name, value)) = self.auth.header()? {
+                request.headers_mut().insert(name, value);
+            }
+            Ok(request)
+        };
+        let answer = self.exchange(signed(request.clone())?).await?;
+        let refused = match answer.status() {
+            StatusCode::UNAUTHORIZED => true,
+            StatusCode::FORBIDDEN => matches!(self.auth, Auth::Header(..)),
+            _ => false,
+        };
+        if refused
+            && let Some(secret) = self.auth.secret()
+            && secret.renew().await?
+        {
+            tracing::info!(upstream = self.upstream, secret = secret.name(), "credentials renewed after a refusal");
+            let answer = self.exchange(signed(request)?).await?;
+            return self.judge(&what, answer);
+        }
+        self.judge(&what, answer)
+    }
+
+    /// Turns a refusal into an error that says who refused what, and where the credentials come from.
+    ///
+    /// # Errors
+    /// For every status that is no success.
+    pub fn judge(&self, what: &str, answer: Answer) -> Result<Answer> {
+        let status = answer.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(answer);
+        }
+        let upstream = self.upstream;
+        let place = self.auth.secret().map(|secret| format!(" with {}", secret.place())).unwrap_or_default();
+        let error = match status.as_u16() {
+            401 | 403 => Error::Auth { upstream, what: format!("{} to {what}{place}", status.as_u16()) },
+            404 | 410 => Error::NotFound { upstream, what: what.to_owned() },
+            code => Error::Status { upstream, status: code, what: what.to_owned() },
+        };
+        self.meter.failed(upstream, error.kind().unwrap_or("server"));
+        Err(error)
+    }
+
+    /// Sends a request as it is, as often as it takes: 429, 5xx and broken connections are tried again after the pause
+    /// that the upstream asks for. Every other status is an answer.
+    ///
+    /// # Errors
+    /// When the last attempt had no answer either, or no time is left for another.
+    pub async fn exchange(&self, request: Request<Bytes>) -> Result<Answer> {
+        let what = format!("{} {}", request.method(), shown(&request.uri().to_string()));
+        let mut attempt = 1;
+        loop {
+            let result = self.once(&what, request.clone()).await;
+            let pause = match &result {
+                Ok(answer)
+                    if is_rate_limited(answer) || answer.status().is_server_error() || answer.status() == 408 =>
+                {
+                    asked_pause(answer.headers())
+                }
+                Err(Error::Network { .. } | Error::Timeout { .. }) => None,
+                _ => return result,
+            };
+            let pause = pause.unwrap_or_else(|| backoff(attempt));
+            let room = self.meter.time_left(PATIENCE);
+            if attempt == ATTEMPTS || room.is_none_or(|room| pause >= room) {
+                return result.and_then(|answer| Err(self.exhausted(&what, &answer, attempt))).inspect_err(|error| {
+                    self.meter.failed(self.upstream, error.kind().unwrap_or("network"));
+                });
+            }
+            tracing::debug!(upstream = self.upstream, what, attempt, pause_ms = pause.as_millis(), "trying again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    fn exhausted(&self, what: &str, answer: &Answer, attempts: u32) -> Error {
+        let upstream = self.upstream;
+        let status = answer.status().as_u16();
+        if is_rate_limited(answer) {
+            let pause = asked_pause(answer.headers())
+                .map(|pause| format!("; it asks for a pause of {} s", pause.as_secs()))
+                .unwrap_or_default();
+            return Error::RateLimited { upstream, what: format!("{status} to {what} at attempt {attempts}{pause}") };
+        }
+        Error::Status { upstream, status, what: format!("{what} at attempt {attempts}") }
+    }
+
+    async fn once(&self, what: &str, request: Request<Bytes>) -> Result<Answer> {
+        let upstream = self.upstream;
+        let Some(limit) = self.meter.time_left(self.attempt) else {
+            return Err(Error::Timeout { upstream, what: format!("{what}: the run has no time left to ask") });
+        };
+        let request = reqwest::Request::try_from(request).map_err(|_| self.unsound(what))?;
+        self.meter.called(upstream);
+        let network = |source: Box<dyn std::error::Error + Send + Sync>| Error::Network {
+            upstream,
+            what: what.to_owned(),
+            source,
+        };
+        let exchange = async {
+            // The address may hold what should not be logged; the cause says enough without it.
+            let answer =
+                self.wire.client().execute(request).await.map_err(|error| network(error.without_url().into()))?;
+            read(answer).await.map_err(|cause| match cause {
+                Unread::Broken(error) => network(error.without_url().into()),
+                Unread::TooLarge => {
+                    Error::decode(upstream, format!("the answer to {what} is larger than {LARGEST} bytes"))
+                }
+            })
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Timeout {
+                upstream,
+                what: format!("{what}: no whole answer in {:.1} s", limit.as_secs_f64()),
+            }),
+        }
+    }
+}
+
+enum Unread {
+    Broken(reqwest::Error),
+    TooLarge,
+}
+
+async fn read(mut answer: reqwest::Response) -> std::result::Result<Answer, Unread> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(Unread::Broken)? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err(Unread::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut whole = Response::new(body.freeze());
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = answer.headers().clone();
+    Ok(whole)
+}
+
+/// A path without the values of its query, which may say more than a log should.
+fn shown(address: &str) -> String {
+    let path =
+        address.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..])).unwrap_or(address);
+    path.split('?').next().unwrap_or(path).to_owned()
+}
+
+/// Writes text so that it can stand in a path or a query.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.push_str(&crate::tags::hex(&[byte]).to_uppercase());
+        }
+        escaped
+    })
+}
+
+/// The address behind `rel="next"` of a `Link` header.
+#[must_use]
+pub fn next_link(headers: &HeaderMap) -> Option<String> {
+    let links = headers.get(header::LINK)?.to_str().ok()?;
+    links.split(',').find_map(|link| {
+        let (address, parameters) = link.split_once('>')?;
+        parameters.contains("rel=\"next\"").then(|| address.trim().trim_start_matches('<').to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, Reply};
+    use http::HeaderValue;
+    use serde_json::{Value, json};
+    use std::time::Instant;
+
+    async fn ask(fake: &Fake) -> (Result<Value>, Env) {
+        let env = Env::of([("TOKEN", "s3cr3t")]);
+        let token = env.required_secret("TOKEN", "a token").unwrap();
+        let http =
+            Http::new(&env, "fake", fake.url(), Auth::Bearer(token)).unwrap().attempt(Duration::from_millis(300));
+        (http.get("/things?name=ada").await, env)
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_is_read_and_counted_and_the_request_says_who_we_are() {
+        let fake = Fake::start(|_, _| Reply::json(200, &json!({"n": 1}))).await;
+        let (answer, env) = ask(&fake).await;
+        assert_eq!(answer.unwrap(), json!({"n": 1}));
+        let seen = fake.seen();
+        assert_eq!(
+            (seen[0].path.as_str(), seen[0].headers["authorization"].as_str()),
+            ("/things?name=ada", "Bearer s3cr3t")
+        );
+        assert!(seen[0].headers["user-agent"].starts_with("vitals/"));
+        assert_eq!(env.meter().take().calls["fake"], 1);
+    }
+
+    #[tokio::test]
+    async fn what_passes_by_itself_is_tried_three_times_and_what_does_not_once() {
+        let table: Vec<(Reply, usize, &str)> = vec![
+            (Reply::status(500), 3, "server"),
+            (Reply::status(502), 3, "server"),
+            (Reply::status(429), 3, "rate_limited"),
+            (Reply::Cut, 3, "network"),
+            (Reply::Half(b"{".to_vec()), 3, "network"),
+            (Reply::Slow(Duration::from_secs(5)), 3, "timeout"),
+            (Reply::status(400), 1, "server"),
+            (Reply::status(401), 1, "auth"),
+            (Reply::status(403), 1, "auth"),
+            (Reply::status(404), 1, "not_found"),
+            (Reply::Answer(200, vec![], b"{\"n\":".to_vec()), 1, "decode"),
+            (Reply::Answer(200, vec![], b"<html>".to_vec()), 1, "decode"),
+        ];
+        for (reply, attempts, kind) in table {
+            let answer = reply.clone();
+            let fake = Fake::start(move |_, _| answer.clone()).await;
+            let (result, env) = ask(&fake).await;
+            let error = result.unwrap_err();
+            assert_eq!((fake.seen().len(), error.kind()), (attempts, Some(kind)), "{reply:?}");
+            let tally = env.meter().take();
+            assert_eq!(
+                (tally.calls["fake"], tally.errors.get(&("fake", kind))),
+                (attempts as u64, Some(&1)),
+                "{reply:?}"
+            );
+            let text = error.with_causes();
+            assert!(!text.contains("s3cr3t") && !text.contains("ada"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_passes_is_no_failure() {
+        let fake = Fake::start(|number, _| if number == 0 { Reply::Cut } else { Reply::json(200, &json!(7)) }).await;
+        let (answer, env) = ask(&fake).await;
+        assert_eq!(answer.unwrap(), json!(7));
+        let tally = env.meter().take();
+        assert_eq!((tally.calls["fake"], tally.errors.len()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn the_pause_that_is_asked_for_is_kept_and_one_that_is_too_long_is_not_waited_for() {
+        let limited = |number| {
+            if number == 0 { Reply::status(403).header("retry-after", "1") } else { Reply::json(200, &json!(7)) }
+        };
+        let fake = Fake::start(move |number, _| limited(number)).await;
+        let started = Instant::now();
+        assert_eq!(ask(&fake).await.0.unwrap(), json!(7));
+        assert!(started.elapsed() >= Duration::from_secs(1));
+        let fake = Fake::start(|_, _| Reply::status(429).header("retry-after", "3600")).await;
+        let error = ask(&fake).await.0.unwrap_err().to_string();
+        assert!(fake.seen().len() == 1 && error.contains("3600 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_run_without_time_asks_no_more() {
+        let fake = Fake::start(|_, _| Reply::json(200, &json!(1))).await;
+        let env = Env::of::<String, String>([]);
+        let http = Http::new(&env, "fake", fake.url(), Auth::None).unwrap();
+        env.meter().set_deadline(Some(Instant::now()));
+        let error = http.get::<Value>("/").await.unwrap_err();
+        assert_eq!((error.kind(), fake.seen().len()), (Some("timeout"), 0));
+    }
+
+    #[test]
+    fn the_next_page_is_found_among_the_links() {
+        let link = "<https://api.example.com/x?page=1>; rel=\"prev\", <https://api.example.com/x?page=3>; rel=\"next\"";
+        let headers = [(header::LINK, HeaderValue::from_static(link))].into_iter().collect();
+        assert_eq!(next_link(&headers).as_deref(), Some("https://api.example.com/x?page=3"));
+        assert_eq!(escape("acme/web ü"), "acme%2Fweb%20%C3%BC");
+    }
+}

@@ -1,0 +1,75 @@
+//! The life of a function on Lambda: start, then one run for each event.
+
+use crate::{Collector, Env, Error, Event, Life, Logs, Result, logs};
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Runs a collector for as long as Lambda wants it. A wrong configuration ends the process with 78 and names the variable.
+#[must_use]
+pub fn run<C: Collector + 'static>() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve::<C>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(collector = C::NAME, error = error.with_causes(), "start failed");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn serve<C: Collector + 'static>() -> Result<()> {
+    // Without its configuration a function still has to be able to say so.
+    logs(&Env::of::<String, String>([]), Logs::Json, "info")?;
+    let env = Env::from_process().await?;
+    let life = Life::prepare::<C>(&env, &[], true).await?;
+    let collector = C::connect(&env).await?;
+    let handler = service_fn(|event: LambdaEvent<Value>| {
+        let (life, collector) = (&life, &collector);
+        async move { Box::pin(handle(life, collector, event)).await.map_err(lambda_runtime::Error::from) }
+    });
+    lambda_runtime::run(handler)
+        .await
+        .map_err(|error| Error::Incomplete { what: format!("lambda's runtime ended: {error}") })
+}
+
+#[expect(clippy::disallowed_methods, reason = "only the surroundings of a run know the time, and here we are they")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Value>) -> Result<Value> {
+    let wall = wall();
+    let until =
+        i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
+    let time_left =
+        until.and_then(|until| Duration::try_from(until.duration_since(wall)).ok()).unwrap_or(Duration::from_mins(1));
+    let event = Event::parse(&event.payload, wall)?;
+    let report = life.run(collector, &event, time_left).await?;
+    let gaps: Vec<Value> = report
+        .shares
+        .iter()
+        .flat_map(|share| share.gaps.keys().map(|part| json!({"target": share.target, "part": part})))
+        .collect();
+    let outcome = report.outcome.as_ref();
+    let answer = json!({
+        "collector": report.collector,
+        "now": report.now.to_string(),
+        "up": report.is_up(),
+        "gaps": gaps,
+        "accepted": outcome.map(|outcome| outcome.accepted),
+        "spooled": outcome.map(|outcome| outcome.spooled),
+    });
+    match report.failure() {
+        None => Ok(answer),
+        Some(error) => Err(error),
+    }
+}

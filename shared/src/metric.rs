@@ -1,0 +1,290 @@
+//! Rows of the catalogue and the samples made from them.
+
+use crate::tags;
+use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The grid that every run and every slot of a count stands on.
+pub const GRID: SignedDuration = SignedDuration::from_mins(15);
+
+/// How many closed slots of a count a run can still deliver: Datadog drops points that are older than an hour.
+pub const SLOTS: i32 = 4;
+
+/// What a number does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A level at an instant, or the total of a rolling window.
+    Gauge,
+    /// What happened in one closed slot of fifteen minutes.
+    Count,
+    /// One observation for each thing that ended.
+    Distribution,
+}
+
+impl Kind {
+    /// The word the catalogue and Datadog use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Count => "count",
+            Self::Distribution => "distribution",
+        }
+    }
+}
+
+macro_rules! units {
+    ($($unit:ident $word:literal)*) => {
+        /// A unit word that Datadog knows.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Unit { $(#[doc = concat!("`", $word, "`")] $unit,)* }
+
+        impl Unit {
+            /// Datadog's word.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$unit => $word,)* }
+            }
+        }
+    };
+}
+
+units! {
+    Second "second" Minute "minute" Hour "hour" Day "day" Percent "percent" Fraction "fraction" Dollar "dollar"
+    Byte "byte" Gibibyte "gibibyte" Item "item" Task "task" Job "job" Run "run" Commit "commit" User "user"
+    Instance "instance" Core "core" Cpu "cpu" Device "device" Error "error" Request "request" Event "event"
+    Worker "worker" File "file" Check "check" Step "step" Sample "sample" Operation "operation" Payload "payload"
+    One "unit"
+}
+
+/// One row of the catalogue.
+#[derive(Debug)]
+pub struct Metric {
+    /// The full name.
+    pub name: &'static str,
+    /// What the number does over time.
+    pub kind: Kind,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it counts by, for a rate such as operations per day.
+    pub per: Option<Unit>,
+    /// The dimension tags of every sample; the base tags come on top.
+    pub tags: &'static [&'static str],
+    /// What the number means, for people.
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// A sample with this value.
+    #[must_use]
+    pub fn sample(&'static self, value: f64) -> Sample {
+        self.maybe(Some(value))
+    }
+
+    /// A sample with this value, or one that says that the value is unknown.
+    ///
+    /// A sample without a value is never sent: it tells the checks which member of a row is unknown.
+    #[must_use]
+    pub const fn maybe(&'static self, value: Option<f64>) -> Sample {
+        Sample {
+            metric: self,
+            name: Cow::Borrowed(self.name),
+            tags: Vec::new(),
+            value,
+            also: &[],
+            observations: None,
+            at: None,
+            event: None,
+        }
+    }
+
+    /// The recount of each slot that can still be delivered, zeros included, from the times at which things happened.
+    pub fn slots(&'static self, times: Option<&[Timestamp]>, now: Timestamp) -> impl Iterator<Item = Sample> {
+        (0..SLOTS).map(move |back| {
+            let end = now - GRID * back;
+            let value = times.map(|times| times.iter().filter(|time| (end - GRID..end).contains(time)).count());
+            Sample { at: Some(end), ..self.maybe(value.map(crate::stats::count)) }
+        })
+    }
+
+    /// One observation of a thing that ended at this time; `id` tells it from all others of this row.
+    #[must_use]
+    pub fn observe(&'static self, value: f64, ended_at: Timestamp, id: impl fmt::Display) -> Sample {
+        let event = Occurrence { ended_at, digest: tags::digest(&format!("{}/{id}", self.name)) };
+        Sample { event: Some(event), ..self.sample(value) }
+    }
+}
+
+/// What an observation is an observation of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    /// When the thing ended.
+    pub ended_at: Timestamp,
+    /// Names the thing without saying who or what it is.
+    pub digest: String,
+}
+
+/// One value of one series, made from a row of the catalogue. Prints as `name{tag:value} 12`.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    pub(crate) metric: &'static Metric,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) tags: Vec<(&'static str, String)>,
+    pub(crate) value: Option<f64>,
+    pub(crate) also: &'static [&'static str],
+    pub(crate) observations: Option<usize>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) event: Option<Occurrence>,
+}
+
+impl Sample {
+    /// Adds a dimension; the value is brought into the form that Datadog would give it.
+    #[must_use]
+    pub fn tag(mut self, key: &'static str, value: impl AsRef<str>) -> Self {
+        let place = self.tags.partition_point(|(other, _)| *other < key);
+        self.tags.insert(place, (key, tags::value(key, value.as_ref())));
+        self
+    }
+
+    /// Says how many observations stand behind the value, for checks that want a minimum.
+    #[must_use]
+    pub const fn of(mut self, observations: usize) -> Self {
+        self.observations = Some(observations);
+        self
+    }
+
+    /// Gives the sample a time of its own instead of the run's.
+    #[must_use]
+    pub const fn at(mut self, time: Timestamp) -> Self {
+        self.at = Some(time);
+        self
+    }
+
+    /// The row this sample is made from.
+    #[must_use]
+    pub const fn metric(&self) -> &'static Metric {
+        self.metric
+    }
+
+    /// The full name, as sent.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value, where it is known.
+    #[must_use]
+    pub const fn value(&self) -> Option<f64> {
+        self.value
+    }
+
+    /// The dimension tags by ascending key.
+    #[must_use]
+    pub fn tags(&self) -> &[(&'static str, String)] {
+        &self.tags
+    }
+
+    /// The value of one dimension.
+    #[must_use]
+    pub fn tag_value(&self, key: &str) -> Option<&str> {
+        self.tags.iter().find(|(other, _)| *other == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether its tags are the ones its row declares, and for a check those of what it reads.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        let mut declared: Vec<&str> = self.metric.tags.iter().chain(self.also).copied().collect();
+        declared.sort_unstable();
+        declared.dedup();
+        self.tags.iter().map(|(key, _)| *key).eq(declared)
+    }
+
+    /// The sample's own time, where it has one.
+    #[must_use]
+    pub const fn time(&self) -> Option<Timestamp> {
+        self.at
+    }
+
+    /// What is observed, for a distribution.
+    #[must_use]
+    pub const fn occurrence(&self) -> Option<&Occurrence> {
+        self.event.as_ref()
+    }
+
+    /// `name{tag:value,…}` without the value.
+    #[must_use]
+    pub fn series(&self) -> String {
+        let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+        format!("{}{{{}}}", self.name, tags.join(","))
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{} {value}", self.series()),
+            None => write!(f, "{} unknown", self.series()),
+        }
+    }
+}
+
+/// Declares rows of the catalogue, and `METRICS` with all of them.
+///
+/// The doc comment of a row is the text that people read in Datadog and in the docs.
+#[macro_export]
+macro_rules! catalogue {
+    ($($(#[doc = $help:literal])+ $id:ident = $kind:ident $name:literal in $unit:ident $(/ $per:ident)? by [$($tag:literal),*];)+) => {
+        $(
+            $(#[doc = $help])+
+            pub static $id: $crate::Metric = $crate::Metric {
+                name: $name,
+                kind: $crate::Kind::$kind,
+                unit: $crate::Unit::$unit,
+                per: $crate::catalogue!(@per $($per)?),
+                tags: &[$($tag),*],
+                help: concat!($($help),+),
+            };
+        )+
+
+        /// Every row of this catalogue.
+        pub static METRICS: &[&$crate::Metric] = &[$(&$id),+];
+    };
+    (@per) => { None };
+    (@per $per:ident) => { Some($crate::Unit::$per) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    crate::catalogue! {
+        /// Things merged.
+        MERGED = Count "test.merged.new" in Item by ["repo"];
+        /// Deployments a day.
+        PACE = Gauge "test.pace" in Operation / Day by [];
+    }
+
+    #[test]
+    fn a_sample_prints_its_tags_by_key_and_its_value() {
+        let sample = PACE.sample(12.0).tag("repo", "Acme/Web Shop").tag("area", "ci");
+        assert_eq!(sample.to_string(), "test.pace{area:ci,repo:acme/web_shop} 12");
+        assert_eq!(PACE.maybe(None).to_string(), "test.pace{} unknown");
+        assert_eq!((PACE.help, PACE.per), (" Deployments a day.", Some(Unit::Day)));
+        assert_eq!(METRICS.len(), 2);
+    }
+
+    #[test]
+    fn a_slot_holds_its_start_and_not_its_end() {
+        let now = at("2026-01-08T12:00:00Z");
+        let times =
+            ["2026-01-08T11:44:59Z", "2026-01-08T11:45:00Z", "2026-01-08T11:59:59Z", "2026-01-08T12:00:00Z"].map(at);
+        let slots: Vec<(Option<Timestamp>, Option<f64>)> =
+            MERGED.slots(Some(&times), now).map(|sample| (sample.time(), sample.value())).collect();
+        assert_eq!(slots[0], (Some(now), Some(2.0)));
+        assert_eq!(slots[1], (Some(at("2026-01-08T11:45:00Z")), Some(1.0)));
+        assert_eq!(slots[2..].iter().map(|slot| slot.1).collect::<Vec<_>>(), [Some(0.0), Some(0.0)]);
+        assert!(MERGED.slots(None, now).all(|sample| sample.value().is_none()));
+    }
+}

@@ -1,0 +1,81 @@
+//! What a run came to, and the one line that says so.
+
+use crate::datadog::Dropped;
+use crate::heartbeat::Share;
+use crate::{Error, Outcome, Sample};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// The collector's word.
+    pub collector: &'static str,
+    /// The run's time.
+    pub now: Timestamp,
+    /// The targets with their gaps.
+    pub shares: Vec<Share>,
+    /// What was measured and may be sent, observations and the collector's own rows included.
+    pub samples: Vec<Sample>,
+    /// What may not be sent, by reason.
+    pub dropped: Dropped,
+    /// HTTP requests to upstreams.
+    pub calls: u64,
+    /// How long the run took.
+    pub took: Duration,
+    /// What became of the payloads; nothing when none were to be sent.
+    pub outcome: Option<Outcome>,
+    /// Targets that failed as a whole.
+    pub failed: Vec<(String, Error)>,
+}
+
+impl Report {
+    /// Whether every part of every target was read.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        !self.shares.is_empty() && self.shares.iter().all(Share::is_up)
+    }
+
+    /// What makes the run a failure, if anything does: refused credentials of the sink, points that are neither
+    /// delivered nor kept, a target that could not be read at all. A part that failed alone does not.
+    #[must_use]
+    pub fn failure(mut self) -> Option<Error> {
+        let outcome = self.outcome.take().unwrap_or_default();
+        if let Some(refused) = outcome.refused {
+            return Some(Error::Intake { what: refused });
+        }
+        if outcome.lost > 0 {
+            return Some(Error::Intake {
+                what: format!("{} payloads are neither delivered nor in the spool", outcome.lost),
+            });
+        }
+        (!self.failed.is_empty()).then(|| self.failed.remove(0).1)
+    }
+
+    /// The one line that sums the run up.
+    pub(crate) fn log(&self) {
+        let gaps: Vec<String> = self
+            .shares
+            .iter()
+            .flat_map(|share| share.gaps.keys().map(move |part| format!("{}/{part}", share.target)))
+            .collect();
+        let outcome = self.outcome.as_ref();
+        tracing::info!(
+            collector = self.collector,
+            now = %self.now,
+            up = self.is_up(),
+            targets = self.shares.len(),
+            failed = self.failed.len(),
+            gaps = gaps.join(" "),
+            samples = self.samples.len(),
+            dropped = self.dropped.values().sum::<usize>(),
+            calls = self.calls,
+            accepted = outcome.map(|outcome| outcome.accepted),
+            rejected = outcome.map(|outcome| outcome.rejected),
+            spooled = outcome.map(|outcome| outcome.spooled),
+            lost = outcome.map(|outcome| outcome.lost),
+            seconds = self.took.as_secs_f64(),
+            "run"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! Secrets: texts that cannot be printed, and the store that they can be read from again.
+
+use crate::{Env, Error, Result, aws};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A secret text. It prints as `***`, and its clones share what a renewal brings.
+#[derive(Clone)]
+pub struct Secret {
+    name: String,
+    value: Arc<RwLock<String>>,
+    vault: Option<Vault>,
+}
+
+impl Secret {
+    pub(crate) fn new(name: &str, value: &str, vault: Option<Vault>) -> Self {
+        Self { name: name.to_owned(), value: Arc::new(RwLock::new(value.to_owned())), vault }
+    }
+
+    /// The variable that holds it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text itself, for the header that needs it.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads it again from the secret store; true if it is another one now.
+    ///
+    /// # Errors
+    /// When the secret store does not answer.
+    pub async fn renew(&self) -> Result<bool> {
+        let Some(vault) = &self.vault else { return Ok(false) };
+        let Some(fresh) = vault.read().await?.remove(&self.name) else {
+            return Ok(false);
+        };
+        let mut value = self.value.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::replace(&mut *value, fresh.trim().to_owned()) != *value)
+    }
+
+    /// Where a person would mend it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.vault {
+            Some(vault) => format!("key {} of the secret {}", self.name, vault.id),
+            None => format!("the variable {}", self.name),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=***", self.name)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// One secret of Secrets Manager that holds a JSON object of texts.
+#[derive(Debug, Clone)]
+pub(crate) struct Vault {
+    id: String,
+    client: aws_sdk_secretsmanager::Client,
+}
+
+impl Vault {
+    pub(crate) async fn open(env: &Env, id: &str) -> Result<Self> {
+        let config = aws::config(env, "AWS_ENDPOINT_URL_SECRETS_MANAGER").await?;
+        Ok(Self { id: id.to_owned(), client: aws_sdk_secretsmanager::Client::new(&config) })
+    }
+
+    pub(crate) async fn read(&self) -> Result<BTreeMap<String, String>> {
+        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
+            // The SDK's own error names the cause without any part of the secret.
+            let cause = error.as_service_error().map_or_else(|| "no answer".to_owned(), ToString::to_string);
+            Error::config(
+                "SECRET_ARN",
+                format!("the secret {} cannot be read: {cause}; an example: SECRET_ARN=vitals/prod", self.id),
+            )
+        })?;
+        let fields: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {
+                Error::config("SECRET_ARN", format!("the secret {} holds no JSON object of texts", self.id))
+            })?;
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Ok(fields.into_iter().map(|(key, value)| (key, text(value))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secret_prints_as_stars_and_stays_as_it_is_without_a_store() {
+        let secret = Secret::new("TOKEN", "s3cr3t", None);
+        assert_eq!(format!("{secret} {secret:?}"), "*** TOKEN=***");
+        assert!(!secret.renew().await.unwrap());
+        assert_eq!((secret.expose(), secret.place()), ("s3cr3t".to_owned(), "the variable TOKEN".to_owned()));
+    }
+}

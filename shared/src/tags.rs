@@ -1,0 +1,152 @@
+//! The tag conventions: the base tags, the nine of a check, and what a value may contain.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// The nine tags that every sample of the checks' family carries.
+pub const NINE: [&str; 9] =
+    ["check", "condition", "env", "service", "source", "status", "task", "workflow_category", "workflow_name"];
+
+/// The longest tag, key and colon included.
+pub const LONGEST: usize = 200;
+
+/// A tag value as Datadog would store it: lower case, anything outside `[a-z0-9_\-./:]` an underscore, cut to length.
+#[must_use]
+pub fn value(key: &str, text: &str) -> String {
+    let mut value: String = text
+        .chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || "_-./:".contains(c) { c } else { '_' })
+        .take(LONGEST - key.len() - 1)
+        .collect();
+    // A tag may not end with a colon, and one without a value would.
+    while value.ends_with(':') {
+        value.pop();
+    }
+    if value.is_empty() { "none".to_owned() } else { value }
+}
+
+/// Whether a metric name may be sent: a fixed point of Datadog's normaliser, lower case, at most 100 characters.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let tidy = !name.contains("..") && !name.contains("_.") && !name.contains("._") && !name.ends_with(['_', '.']);
+    let charset = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.');
+    name.len() <= 100 && name.starts_with(|c: char| c.is_ascii_lowercase()) && charset && tidy
+}
+
+/// The `workflow_category` of a metric that is not a check's, by its name.
+#[must_use]
+pub fn category(name: &str) -> &'static str {
+    const BY_PREFIX: &[(&str, &str)] = &[
+        ("github.ci.", "ci"),
+        ("github.runners.", "ci"),
+        ("github.", "code"),
+        ("health.ci.", "ci"),
+        ("health.training.", "training"),
+        ("health.eval.", "evaluation"),
+        ("skypilot.", "training"),
+        ("wandb.", "training"),
+        ("eval.", "evaluation"),
+        ("asana.", "planning"),
+        ("ec2.", "infrastructure"),
+        ("k8s.", "infrastructure"),
+        ("insight.", "infrastructure"),
+    ];
+    BY_PREFIX.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or("collector", |(_, category)| category)
+}
+
+/// Sixteen hexadecimal digits that stand for a text: equal texts are equal, and the text cannot be read back.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes())[..8])
+}
+
+/// Replaces the texts of people by digests that nobody without the key can recompute.
+#[derive(Clone)]
+pub struct Digester(Hmac<Sha256>);
+
+impl Digester {
+    pub(crate) fn new(key: &str) -> Self {
+        // A key of any length fills half a block, which is how HMAC itself would pad it.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&Sha256::digest(key.as_bytes()));
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Sixteen hexadecimal digits that stand for the text.
+    #[must_use]
+    pub fn of(&self, text: &str) -> String {
+        let mac = self.0.clone().chain_update(text.as_bytes());
+        hex(&mac.finalize().into_bytes()[..8])
+    }
+}
+
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digester")
+    }
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_value_is_brought_into_datadogs_form() {
+        for (text, expected) in [
+            ("Acme/Web", "acme/web"),
+            ("Build & Test (linux)", "build___test__linux_"),
+            ("über", "_ber"),
+            ("", "none"),
+            ("a::", "a"),
+            ("<5m", "_5m"),
+        ] {
+            assert_eq!(value("workflow", text), expected);
+        }
+        assert_eq!(value("repo", &"x".repeat(300)).len() + "repo:".len(), LONGEST);
+    }
+
+    #[test]
+    fn a_name_is_a_fixed_point_of_the_normaliser() {
+        for name in ["github.prs.open", "a", "skypilot.jobs.runtime_buckets.0_1h"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "1a", "a..b", "a._b", "a_.b", "a_", "A", "a-b", "a.", &"a".repeat(101)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_decides_the_category() {
+        for (name, expected) in [
+            ("github.ci.success_rate_pct", "ci"),
+            ("github.prs.open", "code"),
+            ("health.checks", "collector"),
+            ("k8s.pods.failed", "infrastructure"),
+        ] {
+            assert_eq!(category(name), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_once_normalised_stays_as_it_is(text in ".{0,300}") {
+            let once = value("repo", &text);
+            prop_assert_eq!(&value("repo", &once), &once);
+            prop_assert!("repo:".len() + once.len() <= LONGEST);
+        }
+    }
+}
