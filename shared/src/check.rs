@@ -12,6 +12,8 @@ pub struct Reads {
     pub metric: &'static Metric,
     /// Tags that a sample must have to be read.
     pub having: &'static [(&'static str, &'static str)],
+    /// Tags that it must not have.
+    pub lacking: &'static [(&'static str, &'static str)],
 }
 
 impl Reads {
@@ -20,6 +22,7 @@ impl Reads {
         samples.iter().filter(move |sample| {
             std::ptr::eq(sample.metric(), wanted.metric)
                 && wanted.having.iter().all(|(key, value)| sample.tag_value(key) == Some(value))
+                && wanted.lacking.iter().all(|(key, value)| sample.tag_value(key) != Some(value))
         })
     }
 }
@@ -74,7 +77,7 @@ pub const CHECK_TAGS: &[&str] = &["check", "condition", "status", "task", "unit"
 #[macro_export]
 macro_rules! check {
     (
-        $name:literal reads $metric:path $(where $key:literal = $value:literal)*;
+        $name:literal reads $metric:path $(where $key:literal = $value:literal)* $(, unless $other:literal = $not:literal)*;
         $category:literal / $workflow:expr, $task:expr, $check:literal; $condition:expr, $unit:ident $(, at least $min:literal)?
     ) => {
         $crate::Check {
@@ -84,7 +87,7 @@ macro_rules! check {
                 $crate::check!(@row concat!("metta.infra.cron.", $name, ".target"), $unit, concat!("The number that `", $name, "` is held against; of a range the lower one.")),
                 $crate::check!(@row concat!("metta.infra.cron.", $name, ".status"), Check, concat!("Whether `", $name, "` passes (1) or fails (0); no point while unknown.")),
             ],
-            reads: $crate::Reads { metric: &$metric, having: &[$(($key, $value)),*] },
+            reads: $crate::Reads { metric: &$metric, having: &[$(($key, $value)),*], lacking: &[$(($other, $not)),*] },
             workflow_category: $category,
             workflow_name: $workflow,
             task: $task,

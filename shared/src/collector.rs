@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -108,9 +109,11 @@ impl Context {
 
     /// Marks a part as unknown in this run, for the reason given.
     pub fn gap(&self, part: &'static str, why: impl Into<String>) {
-        let why = why.into();
-        tracing::warn!(target = %self.target, part, why, "part unknown");
-        self.state().gaps.entry(part).or_insert(why);
+        // The first reason is the one that counts: what follows from it is no news.
+        if let Entry::Vacant(gap) = self.state().gaps.entry(part) {
+            let why = gap.insert(why.into());
+            tracing::warn!(target = %self.target, part, why, "part unknown");
+        }
     }
 
     /// Notes that an answer from this time was used again.

@@ -33,7 +33,9 @@ impl Env {
         if let Some(id) = env.get("SECRET_ARN") {
             let vault = Vault::open(&env, id).await?;
             for (key, value) in vault.read().await? {
-                env.vars.entry(key).or_insert(value);
+                if env.get(&key).is_none() {
+                    env.vars.insert(key, value);
+                }
             }
             env.vault = Some(vault);
         }

@@ -168,7 +168,8 @@ impl Life {
                 (None, None)
             }
         };
-        let (snapshot, failed) = match collector.fetch(&cx, &target, kept.map(|kept| kept.snapshot)).await {
+        let fetched = collector.fetch(&cx, &target, kept.map(|kept| kept.snapshot)).await;
+        let (snapshot, failed) = match fetched.and_then(|snapshot| readable::<C>(collector, &cx, snapshot)) {
             Ok(snapshot) => {
                 let whole_at = if cx.is_whole() { Some(event.now()) } else { last_full };
                 if let Err(error) = snapshots::keep::<C>(&self.store, event, &target, whole_at, &snapshot).await {
@@ -199,6 +200,15 @@ impl Life {
             until: cursor.as_ref().map(|cursor| cursor.until),
         };
         Measured { share, samples, verdicts, cursor, version, failed }
+    }
+}
+
+/// A target of which no part could be read has failed, whatever its collector thinks.
+fn readable<C: Collector>(collector: &C, cx: &Context, snapshot: C::Snapshot) -> Result<C::Snapshot> {
+    let (parts, gaps) = (collector.parts(), cx.gaps());
+    match parts.iter().map(|part| gaps.get(part)).collect::<Option<Vec<&String>>>().as_deref() {
+        Some([why, ..]) => Err(Error::incomplete(format!("no part could be read; the first: {why}"))),
+        _ => Ok(snapshot),
     }
 }
 

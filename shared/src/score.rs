@@ -64,7 +64,7 @@ mod tests {
 
     static SCORES: &[Score] = &[Score {
         metric: &FOM,
-        reads: Reads { metric: &PASSING, having: &[("role", "benchmark")] },
+        reads: Reads { metric: &PASSING, having: &[("role", "benchmark")], lacking: &[] },
         fold: Fold::Mean,
         points: |x| (x >= 0.0).then_some(x),
     }];

@@ -1,0 +1,150 @@
+//! The deployed binary itself, started by a pretend Lambda: its size, its start, its memory.
+
+use crate::{Row, organisation};
+use flate2::{Compression, write::DeflateEncoder};
+use sandbox::{Clock, Options, Sandbox};
+use shared::stats;
+use shared::testing::{Fake, Folder, Reply};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+#[expect(clippy::disallowed_methods, reason = "the harness stands in the place of a function's surroundings")]
+fn wall() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+pub async fn github() -> Result<Vec<Row>, Failure> {
+    let binary = std::env::current_exe()?.with_file_name("github");
+    if !binary.exists() {
+        return Err(format!("{} is missing; `make bench` builds it", binary.display()).into());
+    }
+    let mut rows = vec![size(&binary)?];
+    rows.push(start(&binary, false).await?);
+    rows.push(start(&binary, true).await?);
+    for (size, budget) in [(1, 64.0), (100, 128.0)] {
+        rows.push(memory(&binary, size, budget).await?);
+    }
+    Ok(rows)
+}
+
+fn size(binary: &PathBuf) -> Result<Row, Failure> {
+    let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
+    zip.write_all(&std::fs::read(binary)?)?;
+    let megabytes = stats::count(zip.finish()?.len()) / 1e6;
+    Ok(Row::at_most("github, zipped function", megabytes, 8.0, "MB").note("deflated as a zip would"))
+}
+
+/// Lambda's runtime API for one invocation: the event once, and then nothing for a long time.
+async fn lambda(event: &str, polled: Arc<Mutex<Vec<Instant>>>) -> Fake {
+    let event = event.to_owned();
+    Fake::start(move |_, seen| {
+        if !seen.path.ends_with("/next") {
+            return Reply::status(202);
+        }
+        let mut polled = polled.lock().unwrap_or_else(PoisonError::into_inner);
+        polled.push(Instant::now());
+        if polled.len() > 1 {
+            return Reply::Slow(Duration::from_secs(600));
+        }
+        Reply::Answer(200, vec![], event.clone().into_bytes())
+            .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000000")
+            .header("lambda-runtime-deadline-ms", "4102444800000")
+            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:github")
+    })
+    .await
+}
+
+fn spawn(binary: &PathBuf, runtime: &Fake, settings: &BTreeMap<String, String>) -> Result<Child, Failure> {
+    let api = runtime.url().trim_start_matches("http://");
+    let child = Command::new(binary)
+        .env_clear()
+        .envs(settings)
+        .env("AWS_LAMBDA_RUNTIME_API", api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", "github")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .stdout(Stdio::null())
+        .spawn()?;
+    Ok(child)
+}
+
+/// From the start of the process to its first question to the runtime, the median of 21 starts.
+async fn start(binary: &PathBuf, aws: bool) -> Result<Row, Failure> {
+    let mut settings: BTreeMap<String, String> =
+        [("DD_API_KEY", "k"), ("DD_ENV", "bench"), ("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+    if aws {
+        for (key, value) in [
+            ("STATE_BUCKET", "state"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ] {
+            settings.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    let mut times = Vec::new();
+    for _ in 0..21 {
+        let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        // The second poll is the one that blocks, so a first poll that blocks is all this needs.
+        polled.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        let runtime = lambda("{}", Arc::clone(&polled)).await;
+        let started = Instant::now();
+        let mut child = spawn(binary, &runtime, &settings)?;
+        let first = loop {
+            if let Some(first) = polled.lock().unwrap_or_else(PoisonError::into_inner).get(1) {
+                break *first;
+            }
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("the function ended before its first poll: {status}").into());
+            }
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        };
+        times.push(first.duration_since(started).as_secs_f64() * 1e3);
+        child.kill()?;
+        child.wait()?;
+    }
+    let median = stats::percentile(&times, 0.5).unwrap_or(f64::NAN);
+    let (what, budget) = if aws { ("with an AWS client", 60.0) } else { ("without an AWS client", 25.0) };
+    Ok(Row::at_most(format!("github, start to first poll, {what}"), median, budget, "ms").note("median of 21 starts"))
+}
+
+/// The largest resident size while one event is handled, a full fetch and the points sent.
+async fn memory(binary: &PathBuf, size: u32, budget: f64) -> Result<Row, Failure> {
+    // The function looks at the clock on the wall, so the organisation lives now.
+    let now = shared::floor(wall());
+    let seed = sandbox::Seed { epoch: now, ..organisation(size) };
+    let sandbox = Sandbox::start(Options::new(seed, Clock::real())).await?;
+    let state = Folder::new("memory");
+    let mut settings = sandbox.env();
+    let first = settings.get("GITHUB_REPOS").and_then(|list| list.split(',').next()).unwrap_or_default().to_owned();
+    settings.insert("GITHUB_REPOS".to_owned(), first);
+    settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
+    let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let runtime = lambda(&format!("{{\"time\": \"{now}\"}}"), Arc::clone(&polled)).await;
+    let mut child = spawn(binary, &runtime, &settings)?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0_f64;
+    while polled.lock().unwrap_or_else(PoisonError::into_inner).len() < 2 {
+        if let Some(ended) = child.try_wait()? {
+            return Err(format!("the function ended before its second poll: {ended}").into());
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let kibibytes =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        peak = peak.max(kibibytes.unwrap_or(0.0) / 1024.0);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    child.kill()?;
+    child.wait()?;
+    let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
+    let note = if answered { "one event, full fetch, points sent" } else { "the run ended with an error; see its log" };
+    Ok(Row::at_most(format!("github, peak memory at {size} times the reference"), peak, budget, "MB").note(note))
+}

@@ -1,0 +1,100 @@
+//! `make bench`: every budget of the design that something here can be held to, measured in one run.
+
+mod encoding;
+mod function;
+mod upstream;
+
+use jiff::Timestamp;
+use sandbox::Seed;
+use std::process::ExitCode;
+
+/// One line of the table.
+struct Row {
+    what: String,
+    figure: f64,
+    unit: &'static str,
+    budget: f64,
+    /// Whether more is better.
+    at_least: bool,
+    note: String,
+}
+
+impl Row {
+    fn at_most(what: impl Into<String>, figure: f64, budget: f64, unit: &'static str) -> Self {
+        Self { what: what.into(), figure, unit, budget, at_least: false, note: String::new() }
+    }
+
+    fn at_least(what: impl Into<String>, figure: f64, budget: f64, unit: &'static str) -> Self {
+        Self { at_least: true, ..Self::at_most(what, figure, budget, unit) }
+    }
+
+    fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
+    fn kept(&self) -> bool {
+        if self.at_least { self.figure >= self.budget } else { self.figure <= self.budget }
+    }
+}
+
+/// The instant the organisations are measured at.
+fn epoch() -> Timestamp {
+    Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_767_873_600)
+}
+
+fn organisation(size: u32) -> Seed {
+    Seed { number: 1, size, epoch: epoch() }
+}
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bench: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{}\n", machine());
+    let mut rows = vec![encoding::throughput()];
+    let measured = runtime.block_on(async {
+        rows.extend(upstream::github().await?);
+        rows.extend(function::github().await?);
+        Ok::<(), Box<dyn std::error::Error>>(())
+    });
+    print(&rows);
+    match measured {
+        Ok(()) if rows.iter().all(Row::kept) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the figures were measured on: they mean nothing without it.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or("unknown")
+        .trim_start_matches(['\t', ':', ' ']);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ");
+    format!("{cores} cores, {model}; load before the run {load}; upstreams and collectors share these cores")
+}
+
+fn print(rows: &[Row]) {
+    println!("| what | figure | budget | | |\n|---|---|---|---|---|");
+    for row in rows {
+        let sign = if row.at_least { ">=" } else { "<=" };
+        let verdict = if row.kept() { "kept" } else { "MISSED" };
+        let digits = usize::from(row.figure.fract() != 0.0 && row.figure < 1000.0) * 2;
+        println!(
+            "| {} | {:.digits$} {} | {sign} {} {} | {verdict} | {} |",
+            row.what, row.figure, row.unit, row.budget, row.unit, row.note
+        );
+    }
+}

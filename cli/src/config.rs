@@ -1,0 +1,77 @@
+//! Settings of the CLI: the environment, and the same keys in `vitals.toml`.
+
+use jiff::Timestamp;
+use shared::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Names and texts, as [`shared::Env`] takes them.
+pub type Settings = BTreeMap<String, String>;
+
+/// Reads the environment over the file; a file that is not there is an empty one, unless it was asked for by name.
+#[expect(clippy::disallowed_methods, reason = "the CLI stands in the place of a function's surroundings")]
+pub fn read(file: &Path) -> Result<Settings> {
+    let mut settings = match std::fs::read_to_string(file) {
+        Ok(text) => parse(file, &text)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file == Path::new("vitals.toml") => {
+            Settings::new()
+        }
+        Err(error) => return Err(Error::config("--config", format!("{}: {error}", file.display()))),
+    };
+    settings.extend(std::env::vars());
+    Ok(settings)
+}
+
+fn parse(file: &Path, text: &str) -> Result<Settings> {
+    let wrong = |problem: String| {
+        Error::config(file.display().to_string(), format!("{problem}; an example: GITHUB_REPOS = [\"acme/web\"]"))
+    };
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+    table
+        .into_iter()
+        .map(|(key, value)| Ok((key.clone(), flat(value).ok_or_else(|| wrong(format!("`{key}` is no plain value")))?)))
+        .collect()
+}
+
+/// A value as the environment would hold it: a list joined by commas, a switch as on or off.
+fn flat(value: toml::Value) -> Option<String> {
+    Some(match value {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        toml::Value::Boolean(on) => (if on { "on" } else { "off" }).to_owned(),
+        toml::Value::Datetime(time) => time.to_string(),
+        toml::Value::Array(items) => items.into_iter().map(flat).collect::<Option<Vec<_>>>()?.join(","),
+        // A table is one of the variables that hold JSON, such as CHECKS and PRICES.
+        toml::Value::Table(table) => serde_json::to_string(&table).ok()?,
+    })
+}
+
+/// What the clock on the wall says; `VITALS_CLOCK` stands in for it where the upstreams are pretend ones.
+#[expect(clippy::disallowed_methods, reason = "the CLI stands in EventBridge's place")]
+pub fn wall(settings: &Settings) -> Result<Timestamp> {
+    match settings.get("VITALS_CLOCK") {
+        None => Ok(Timestamp::now()),
+        Some(text) => instant("VITALS_CLOCK", text),
+    }
+}
+
+/// An instant from a person.
+pub fn instant(name: &str, text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|_| Error::config(name, format!("`{text}` is no instant; an example: 2026-01-08T12:00:00Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settings_file_says_what_the_environment_would() {
+        let text = "GITHUB_REPOS = [\"acme/web\", \"acme/api\"]\nGITHUB_RUNNERS = true\nGITHUB_RESERVE = 10\n[CHECKS]\n\"github.reverts.count\" = \"off\"\n";
+        let settings = parse(Path::new("vitals.toml"), text).unwrap();
+        assert_eq!(settings["GITHUB_REPOS"], "acme/web,acme/api");
+        assert_eq!((settings["GITHUB_RUNNERS"].as_str(), settings["GITHUB_RESERVE"].as_str()), ("on", "10"));
+        assert_eq!(settings["CHECKS"], r#"{"github.reverts.count":"off"}"#);
+        assert_eq!(parse(Path::new("vitals.toml"), "= 1").unwrap_err().exit_code(), 78);
+    }
+}

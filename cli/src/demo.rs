@@ -1,0 +1,104 @@
+//! `vitals demo`: a pretend organisation behind real HTTP APIs, a day of runs with the code of production, and the result.
+
+use crate::output;
+use crate::registry::{self, REGISTRY, Run};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{SignedDuration, Timestamp};
+use sandbox::{Clock, Options, Sandbox, Seed};
+use shared::{Env, Error, Event, GRID, Result};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Which organisation: each number grows another one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How large it is: 1, 10 or 100.
+    #[arg(long, default_value_t = 1)]
+    size: u32,
+    /// How many hours to run through, four runs an hour.
+    #[arg(long, default_value_t = 24)]
+    hours: u32,
+    /// Where the points and the state are kept; an earlier demo there is replaced.
+    #[arg(long, default_value = ".vitals/demo", value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+/// The instant the story of the pretend organisation is told around.
+const EPOCH: i64 = 1_767_873_600;
+
+pub async fn run(args: Args) -> Result<ExitCode> {
+    let started = Instant::now();
+    let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::store("place the story in time", error))?;
+    let folder = |error| Error::store(format!("make the folder {}", args.out.display()), error);
+    if args.out.exists() {
+        std::fs::remove_dir_all(&args.out).map_err(folder)?;
+    }
+    std::fs::create_dir_all(&args.out).map_err(folder)?;
+    let database = args.out.join("datadog.sqlite");
+    let seed = Seed { number: args.seed, size: args.size, epoch };
+    let start = epoch - SignedDuration::from_hours(i64::from(args.hours));
+    let clock = Clock::at(start);
+    let options = Options { database: Some(database.clone()), ..Options::new(seed, clock.clone()) };
+    let sandbox =
+        Sandbox::start(options).await.map_err(|error| Error::store("start the pretend organisation", error))?;
+    eprintln!(
+        "A pretend organisation of {} people and {} repositories is up.",
+        sandbox.organisation().people.len(),
+        sandbox.organisation().repositories.len()
+    );
+
+    let mut settings = sandbox.env();
+    settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
+    let env = Env::load(settings).await?;
+    let known = registry::checks();
+    let run = Run { push: true, time: Duration::from_secs(120), known: &known };
+    let runs = u64::from(args.hours) * 4 + 1;
+    let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let (mut samples, mut calls, mut down) = (0, 0, 0);
+    for number in 0..runs {
+        let time = start + GRID * i32::try_from(number).unwrap_or(i32::MAX);
+        clock.set(time);
+        bar.set_message(time.to_string());
+        for entry in REGISTRY {
+            let report = (entry.run)(&env, &Event::new(time, time), run).await?;
+            samples += report.samples.len();
+            calls += report.calls;
+            down += usize::from(!report.is_up());
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    show(&sandbox)?;
+    eprintln!(
+        "{} runs over {} simulated hours in {:.1} s: {samples} samples, {calls} calls to upstreams, {down} runs with gaps.",
+        runs * REGISTRY.len() as u64,
+        args.hours,
+        started.elapsed().as_secs_f64()
+    );
+    eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is now in the store: each series with its number of points and the last of them.
+fn show(sandbox: &Sandbox) -> Result<()> {
+    const BASE: [&str; 5] = ["source:", "env:", "service:", "collector:", "workflow_category:"];
+    let mut table = output::new_table(&["metric", "tags", "points", "last value"]);
+    for series in sandbox.store().series("*").map_err(|error| Error::store("read the points", error))? {
+        let tags: Vec<&str> = series
+            .tags
+            .iter()
+            .map(String::as_str)
+            .filter(|tag| !BASE.iter().any(|base| tag.starts_with(base)))
+            .collect();
+        let last = series.points.last().map(|(_, value)| format!("{value:.2}")).unwrap_or_default();
+        table.add_row([series.metric, tags.join(" "), series.points.len().to_string(), last]);
+    }
+    output::print(&format!("{table}\n"))
+}

@@ -1,0 +1,84 @@
+//! `vitals`: the vital signs of an engineering organisation, from a terminal.
+
+mod catalogue;
+mod check;
+mod collect;
+mod collectors;
+mod config;
+mod demo;
+mod metrics;
+mod output;
+mod readback;
+mod registry;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The vital signs of an engineering organisation: read them, judge them, send them to Datadog.
+///
+/// Settings come from the environment and from vitals.toml; the environment wins. Exit codes: 0 fine, 1 something failed
+/// and the rest was done, 2 wrong use, 78 wrong configuration.
+#[derive(Parser)]
+#[command(name = "vitals", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// The settings file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "vitals.toml")]
+    config: PathBuf,
+    /// Say more: -v what is done, -vv every detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A pretend organisation, a day of history, and what is then in the store
+    Demo(demo::Args),
+    /// Run collectors and show what they say; nothing goes to Datadog without --push
+    Collect(collect::Args),
+    /// What collectors there are, when each last ran and how it went
+    #[command(alias = "list-collectors")]
+    Collectors,
+    /// The catalogue of metrics
+    Metrics(metrics::Args),
+    /// Configuration, credentials, reachability and permissions, and how to mend each
+    Check(check::Args),
+    /// What is generated from the catalogue
+    #[command(subcommand)]
+    Catalogue(catalogue::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("vitals: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("vitals: {}", error.with_causes());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn run(cli: Cli) -> shared::Result<ExitCode> {
+    let settings = config::read(&cli.config)?;
+    let quiet = shared::Env::of(settings.clone());
+    let level = ["error", "info", "debug"][usize::from(cli.verbose).min(2)];
+    shared::logs(&quiet, shared::Logs::Text, level)?;
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Collect(args) => collect::run(args, settings).await,
+        Command::Collectors => collectors::run(settings).await,
+        Command::Metrics(args) => metrics::run(&args),
+        Command::Check(args) => check::run(args, settings).await,
+        Command::Catalogue(command) => catalogue::run(&command),
+    }
+}

@@ -1,0 +1,58 @@
+//! Sends one point and waits until Datadog shows it: an accepted point is not yet a stored one.
+
+use http::{HeaderName, Request};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use shared::datadog::{Base, Intake, LIMITS, encode};
+use shared::{Auth, Env, Error, Http, Result, floor, heartbeat};
+use std::time::Duration;
+
+/// How long a point may take to appear, and how often we look.
+const LOOKS: u32 = 24;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The seconds it took until the point could be read.
+pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64> {
+    let site = env.get("DD_SITE").unwrap_or("datadoghq.com");
+    let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
+    let key = env.required_secret("DD_API_KEY", "an API key")?;
+    let application = env.required_secret("DD_APP_KEY", "an application key that may query time series")?;
+    let http = Http::new(env, "datadog", base.clone(), Auth::Header(HeaderName::from_static("dd-api-key"), key))?;
+    let now = floor(wall);
+    let tags = Base {
+        source: "cron",
+        env: shared::tags::value("env", env.required("DD_ENV", "production")?),
+        service: "vitals-check".to_owned(),
+        collector: "check",
+        prefix: "metta.infra".to_owned(),
+        historical: false,
+    };
+    let sample = heartbeat::BUILD.sample(1.0).tag("version", env!("CARGO_PKG_VERSION"));
+    let delivery = intake.deliver(encode(&[sample], &tags, now, LIMITS)?).await;
+    if delivery.accepted == 0 {
+        return Err(Error::Intake {
+            what: delivery.refused.unwrap_or_else(|| "the point was not accepted".to_owned()),
+        });
+    }
+    let (from, to) = (now - SignedDuration::from_mins(15), wall + SignedDuration::from_mins(1));
+    let query = shared::http::escape("max:collector.build{service:vitals-check}");
+    let path = format!("/api/v1/query?from={}&to={}&query={query}", from.as_second(), to.as_second());
+    for look in 0..LOOKS {
+        let request = Request::get(format!("{base}{path}"))
+            .header("dd-application-key", application.expose())
+            .body(bytes::Bytes::new())
+            .map_err(|_| Error::config("DD_APP_KEY", "holds characters that no header can carry"))?;
+        let answer: Value = http.json(&path, &http.send(request).await?)?;
+        let found = answer["series"].as_array().is_some_and(|series| !series.is_empty());
+        if found {
+            return Ok(PAUSE.as_secs() * u64::from(look));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let waited = PAUSE.as_secs() * u64::from(LOOKS);
+    Err(Error::Intake {
+        what: format!(
+            "a point was accepted and could not be read within {waited} s; is it the key of another organisation?"
+        ),
+    })
+}

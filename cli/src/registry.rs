@@ -1,0 +1,111 @@
+//! Every collector there is, one word each.
+
+use futures::future::BoxFuture;
+use shared::{Check, Collector, Env, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
+use std::time::Duration;
+
+/// A collector without its type.
+pub struct Entry {
+    /// The word that names it.
+    pub name: &'static str,
+    /// Its rows of the catalogue.
+    pub metrics: &'static [&'static Metric],
+    /// Its checks.
+    pub checks: &'static [Check],
+    /// Runs it once.
+    pub run: for<'a> fn(&'a Env, &'a Event, Run<'a>) -> BoxFuture<'a, Result<Report>>,
+    /// Connects and asks what a newcomer has to know.
+    pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> BoxFuture<'a, Result<Vec<(String, Vec<Probe>)>>>,
+    /// The configured targets with the time of the newest snapshot of each.
+    pub last: for<'a> fn(&'a Env, &'a Store) -> BoxFuture<'a, Result<Vec<Last>>>,
+}
+
+/// How a run is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// Whether it sends what it measures.
+    pub push: bool,
+    /// The most time it may take.
+    pub time: Duration,
+    /// Every check of all collectors, which `CHECKS` may name.
+    pub known: &'a [&'static Check],
+}
+
+/// When a target was last read.
+#[derive(Debug)]
+pub struct Last {
+    /// The target.
+    pub target: String,
+    /// The time of its newest snapshot, and of its newest whole one.
+    pub at: Option<(jiff::Timestamp, Option<jiff::Timestamp>)>,
+}
+
+macro_rules! registry {
+    ($($collector:path),+ $(,)?) => {
+        /// Every collector, in the order of the pages of the documentation.
+        pub const REGISTRY: &[Entry] = &[$(entry::<$collector>()),+];
+    };
+}
+
+registry! {
+    github::GitHub,
+}
+
+const fn entry<C: Collector + 'static>() -> Entry {
+    Entry {
+        name: C::NAME,
+        metrics: C::METRICS,
+        checks: C::CHECKS,
+        run: |env, event, how| Box::pin(run::<C>(env, event, how)),
+        probe: |env, target| Box::pin(probe::<C>(env, target)),
+        last: |env, store| Box::pin(last::<C>(env, store)),
+    }
+}
+
+async fn run<C: Collector>(env: &Env, event: &Event, how: Run<'_>) -> Result<Report> {
+    let life = Life::prepare::<C>(env, how.known, how.push).await?;
+    let collector = C::connect(env).await?;
+    life.run(&collector, event, how.time).await
+}
+
+async fn probe<C: Collector>(env: &Env, target: Option<&str>) -> Result<Vec<(String, Vec<Probe>)>> {
+    let collector = C::connect(env).await?;
+    let mut found = Vec::new();
+    for one in collector.targets() {
+        if target.is_none_or(|target| target == one) {
+            let probes = collector.probe(&one).await;
+            found.push((one, probes));
+        }
+    }
+    Ok(found)
+}
+
+async fn last<C: Collector>(env: &Env, store: &Store) -> Result<Vec<Last>> {
+    let collector = C::connect(env).await?;
+    let mut found = Vec::new();
+    for target in collector.targets() {
+        let kept = snapshots::latest::<C>(store, &target).await?;
+        found.push(Last { target, at: kept.map(|kept| (kept.at, kept.whole_at)) });
+    }
+    Ok(found)
+}
+
+/// The collectors of these names, all of them for `all`.
+pub fn named(names: &[String]) -> Result<Vec<&'static Entry>, String> {
+    if names.is_empty() || names.iter().any(|name| name == "all") {
+        return Ok(REGISTRY.iter().collect());
+    }
+    names
+        .iter()
+        .map(|name| {
+            let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
+            let found = REGISTRY.iter().find(|entry| entry.name == name);
+            found.ok_or_else(|| format!("there is no collector `{name}`; there are: all, {}", known.join(", ")))
+        })
+        .collect()
+}
+
+/// Every check of every collector.
+pub fn checks() -> Vec<&'static Check> {
+    REGISTRY.iter().flat_map(|entry| entry.checks).collect()
+}

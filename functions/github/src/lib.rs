@@ -1,0 +1,59 @@
+//! Code review, CI, hygiene and the bug queue, read from GitHub.
+
+mod checks;
+mod config;
+mod kept;
+mod measure;
+mod metrics;
+pub mod snapshot;
+mod titles;
+mod upstream;
+
+pub use kept::{Fetched, Kept};
+
+use jiff::Timestamp;
+use shared::{Check, Collector, Context, Env, Metric, Probe, Result, Sample, Score};
+use upstream::Upstream;
+
+/// The collector of repositories on GitHub.
+#[derive(Debug)]
+pub struct GitHub {
+    upstream: Upstream,
+}
+
+impl Collector for GitHub {
+    const NAME: &'static str = "github";
+    const METRICS: &'static [&'static Metric] = metrics::METRICS;
+    const CHECKS: &'static [Check] = checks::CHECKS;
+    const SCORES: &'static [Score] = checks::SCORES;
+    const VERSION: u32 = 1;
+    type Snapshot = Fetched;
+
+    async fn connect(env: &Env) -> Result<Self> {
+        Ok(Self { upstream: Upstream::new(env)? })
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.upstream.config().repos.clone()
+    }
+
+    fn parts(&self) -> Vec<&'static str> {
+        self.upstream.config().parts()
+    }
+
+    fn unknown(&self, target: &str) -> Fetched {
+        self.upstream.unknown(target)
+    }
+
+    async fn fetch(&self, cx: &Context, target: &str, last: Option<Fetched>) -> Result<Fetched> {
+        self.upstream.fetch(cx, target, last).await
+    }
+
+    async fn probe(&self, target: &str) -> Vec<Probe> {
+        self.upstream.probe(target).await
+    }
+
+    fn measure(fetched: &Fetched, now: Timestamp) -> Vec<Sample> {
+        measure::all(&fetched.snapshot, now)
+    }
+}

@@ -1,0 +1,153 @@
+//! Whether we may see each thing that is read of a repository.
+
+use super::Upstream;
+use super::client::Client;
+use crate::config::{Credentials, Deploys};
+use futures::future;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use shared::http::escape;
+use shared::{Probe, Result};
+
+#[derive(Deserialize)]
+struct Limits {
+    resources: Resources,
+}
+
+#[derive(Deserialize)]
+struct Resources {
+    core: Limit,
+    graphql: Limit,
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    limit: u64,
+    remaining: u64,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    full_name: String,
+    default_branch: String,
+}
+
+/// A thing that is read: what it is, where, and the permission that shows it.
+type Thing = (&'static str, String, &'static str);
+
+impl Upstream {
+    /// Asks for one of each thing that is read of a repository.
+    pub async fn probe(&self, repo: &str) -> Vec<Probe> {
+        let credentials = match self.config.credentials {
+            Credentials::Token(_) => "set GITHUB_TOKEN to a valid token (github.com/settings/tokens)",
+            Credentials::App { .. } => {
+                "compare GITHUB_APP_ID, GITHUB_APP_KEY and GITHUB_APP_INSTALLATION with the App's settings page"
+            }
+        };
+        let mut probes = vec![Probe {
+            what: "credentials".to_owned(),
+            found: quota(&self.client).await,
+            mend: credentials.to_owned(),
+        }];
+        let seen = repository(&self.client, repo).await;
+        let mend =
+            format!("check the spelling of {repo} in GITHUB_REPOS, and that the token or App was given access to it");
+        probes.push(Probe { what: format!("{repo}: repository"), found: seen, mend });
+        let asked = self.things(repo).into_iter().map(|(what, path, permission)| async move {
+            let found = self.client.get::<IgnoredAny>(&path).await.map(|_| "readable".to_owned());
+            Probe {
+                what: format!("{repo}: {what}"),
+                found,
+                mend: format!("give the token or App {permission} of {repo}"),
+            }
+        });
+        probes.extend(future::join_all(asked).await);
+        probes
+    }
+
+    fn things(&self, repo: &str) -> Vec<Thing> {
+        let below = |path: &str| format!("/repos/{repo}/{path}");
+        let mut things: Vec<Thing> = vec![
+            ("pull requests", below("pulls?per_page=1"), "read access to pull requests"),
+            ("commits", below("commits?per_page=1"), "read access to contents"),
+            ("issues", below("issues?per_page=1"), "read access to issues"),
+            ("workflow runs", below("actions/runs?per_page=1"), "read access to actions"),
+        ];
+        if let Some(branch) = &self.config.branch {
+            things.push((
+                "branch",
+                below(&format!("branches/{}", escape(branch))),
+                "a branch of the name in GITHUB_BRANCH and read access to contents",
+            ));
+        }
+        if self.config.sources.activity {
+            things.push(("activity", below("activity?per_page=1"), "read access to contents"));
+        }
+        if self.config.sources.rule_suites {
+            things.push((
+                "rule suites",
+                below("rulesets/rule-suites?per_page=1"),
+                "read and write access to administration",
+            ));
+        }
+        match &self.config.deploys {
+            Some(Deploys::Environment(_)) => {
+                things.push(("deployments", below("deployments?per_page=1"), "read access to deployments"));
+            }
+            Some(Deploys::Workflow(file)) => {
+                let path = below(&format!("actions/workflows/{}", escape(file)));
+                things.push((
+                    "deploying workflow",
+                    path,
+                    "a workflow of the file in GITHUB_DEPLOYS and read access to actions",
+                ));
+            }
+            None => {}
+        }
+        if self.config.rules.runners {
+            things.push(("runners", below("actions/runners?per_page=1"), "read access to administration"));
+        }
+        things
+    }
+}
+
+async fn quota(client: &Client) -> Result<String> {
+    let Limits { resources: Resources { core, graphql } } = client.get("/rate_limit").await?;
+    Ok(format!(
+        "{} of {} calls and {} of {} GraphQL points left",
+        core.remaining, core.limit, graphql.remaining, graphql.limit
+    ))
+}
+
+async fn repository(client: &Client, repo: &str) -> Result<String> {
+    let seen: Repository = client.get(&format!("/repos/{repo}")).await?;
+    Ok(format!("{} with the default branch {}", seen.full_name, seen.default_branch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Stage, World};
+    use serde_json::json;
+    use shared::testing::Reply;
+
+    #[tokio::test]
+    async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
+        let quota = json!({ "limit": 5000, "remaining": 4321 });
+        let others = vec![
+            ("/rate_limit".into(), Reply::json(200, &json!({ "resources": { "core": quota, "graphql": quota } }))),
+            ("/repos/acme/web/issues".into(), Reply::json(403, &json!({ "message": "Resource not accessible" }))),
+            ("/repos/acme/web".into(), Reply::json(200, &json!({ "full_name": "acme/web", "default_branch": "main" }))),
+        ];
+        let stage = Stage::new(World { others, ..World::default() }, &[("GITHUB_RUNNERS", "on")]).await;
+        let probes = stage.upstream.probe("acme/web").await;
+        assert_eq!(probes[0].found.as_deref().unwrap(), "4321 of 5000 calls and 4321 of 5000 GraphQL points left");
+        assert_eq!(probes[1].found.as_deref().unwrap(), "acme/web with the default branch main");
+        let refused: Vec<_> = probes
+            .iter()
+            .filter(|probe| probe.found.is_err())
+            .map(|probe| (probe.what.as_str(), probe.mend.as_str()))
+            .collect();
+        assert_eq!(refused, [("acme/web: issues", "give the token or App read access to issues of acme/web")]);
+        assert!(probes.iter().any(|probe| probe.what == "acme/web: runners"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Whole runs: event in, series out, and every value equal to the truth of the pretend organisation.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod stage;
+
+use github::GitHub;
+use jiff::{SignedDuration, Timestamp};
+use sandbox::Seed;
+use shared::testing::{at, conforms};
+use shared::{CHECK_METRICS, Collector, GRID, Kind, Metric, Report, Sample, heartbeat};
+use stage::{EPOCH, Stage};
+use std::collections::BTreeMap;
+
+/// The gauges of a report by series, without what the collector says about itself.
+fn gauges(report: &Report) -> BTreeMap<String, f64> {
+    let own = |sample: &&Sample| sample.metric().kind == Kind::Gauge && !sample.name().starts_with("collector.");
+    report.samples.iter().filter(own).filter_map(|sample| Some((sample.series(), sample.value()?))).collect()
+}
+
+/// What differs between what was said and what is true, one line each.
+fn differences(said: &BTreeMap<String, f64>, truth: &BTreeMap<String, f64>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (series, value) in truth {
+        match said.get(series) {
+            Some(other) if (other - value).abs() <= 1e-9 * value.abs().max(1.0) => {}
+            other => lines.push(format!("{series}: said {other:?}, true {value}")),
+        }
+    }
+    lines.extend(said.keys().filter(|series| !truth.contains_key(*series)).map(|series| format!("{series}: said {}, true absent", said[series])));
+    lines
+}
+
+fn seed(number: u64) -> Seed {
+    Seed { number, size: 0, epoch: at(EPOCH) }
+}
+
+/// A time on the grid within two days of the epoch, another one for each seed.
+fn time_of(number: u64) -> Timestamp {
+    let slots = i32::try_from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40).unwrap() % 192 - 96;
+    at(EPOCH) + GRID * slots
+}
+
+async fn compare(numbers: impl Iterator<Item = u64>) {
+    for number in numbers {
+        let start = time_of(number);
+        let stage = Stage::new(seed(number), start, false, &[]).await;
+        let report = stage.settled().await;
+        assert!(report.is_up(), "seed {number}: {:?}", report.shares);
+        let wrong = differences(&gauges(&report), &stage.truth(start));
+        assert!(wrong.is_empty(), "seed {number} at {start}, a full fetch:\n{}", wrong.join("\n"));
+        let later = start + GRID * i32::try_from(1 + number % 4).unwrap();
+        stage.clock.set(later);
+        let report = stage.settled().await;
+        let wrong = differences(&gauges(&report), &stage.truth(later));
+        let rerun = reruns(&stage, start, later);
+        let wrong: Vec<String> = wrong.into_iter().filter(|line| !(rerun && touches_runs(line))).collect();
+        assert!(wrong.is_empty(), "seed {number} at {later}, an incremental fetch:\n{}", wrong.join("\n"));
+    }
+}
+
+/// A re-run of a run older than two hours is seen by the daily full fetch only.
+fn reruns(stage: &Stage, from: Timestamp, until: Timestamp) -> bool {
+    let runs = stage.sandbox.organisation().repositories.iter().flat_map(|repository| repository.runs.clone()).collect::<Vec<_>>();
+    let old = until - SignedDuration::from_hours(2);
+    runs.iter().any(|run| run.created_at < old && run.attempts.iter().skip(1).any(|attempt| from < attempt.started_at && attempt.started_at <= until))
+}
+
+fn touches_runs(line: &str) -> bool {
+    ["github.ci.", "health.ci.", "health.checks", "cron.ci."].iter().any(|word| line.contains(word))
+}
+
+// In four parts, so that the cores share them.
+#[tokio::test]
+async fn every_value_equals_the_truth_of_organisations_0_to_49() {
+    compare(0..50).await;
+}
+
+#[tokio::test]
+async fn every_value_equals_the_truth_of_organisations_50_to_99() {
+    compare(50..100).await;
+}
+
+#[tokio::test]
+async fn every_value_equals_the_truth_of_organisations_100_to_149() {
+    compare(100..150).await;
+}
+
+#[tokio::test]
+async fn every_value_equals_the_truth_of_organisations_150_to_199() {
+    compare(150..200).await;
+}
+
+#[tokio::test]
+async fn a_whole_run_conforms_to_the_catalogue() {
+    let more = [("GITHUB_DEPLOYS", "environment:production"), ("GITHUB_QUEUE_TIME", "on"), ("GITHUB_RUNNERS", "on")];
+    let stage = Stage::new(seed(1), at(EPOCH), true, &more).await;
+    let mut samples: Vec<Sample> = stage.settled().await.samples;
+    // A quiet quarter of an hour observes nothing, so that some rows are those of an earlier run.
+    for _ in 0..12 {
+        stage.clock.advance(GRID);
+        let said = stage.settled().await.samples;
+        samples.retain(|earlier| !said.iter().any(|sample| sample.name() == earlier.name()));
+        samples.extend(said);
+    }
+    let mut metrics: Vec<&'static Metric> = GitHub::METRICS.iter().chain(CHECK_METRICS).chain(heartbeat::METRICS).copied().collect();
+    metrics.extend(GitHub::CHECKS.iter().flat_map(|check| check.rows));
+    conforms(&metrics, &samples);
+}

@@ -1,0 +1,121 @@
+//! The verdicts on the values, and their worth between 0 and 1.
+
+use super::Values;
+use super::runs::{blocking, decided};
+use super::scene::{Scene, count, plain, series};
+use std::collections::BTreeMap;
+
+/// A check as its row of the definition says it.
+struct Row {
+    name: &'static str,
+    source: String,
+    category: &'static str,
+    workflow: String,
+    task: String,
+    check: &'static str,
+    condition: &'static str,
+    target: f64,
+    unit: &'static str,
+    own: Vec<(&'static str, String)>,
+}
+
+/// Whether a value meets a condition in words.
+fn holds(condition: &str, target: f64, value: f64) -> bool {
+    match condition.split('_').next() {
+        Some("lt") => value < target,
+        Some("le") => value <= target,
+        Some("ge") => value >= target,
+        _ => (value - target).abs() < 1e-12,
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn rows(scene: &Scene<'_>) -> Vec<Row> {
+    let repo = scene.repo();
+    let simple = |name, metric: &str, more: &[(&'static str, &str)], category, workflow: &str, task: &str, check, condition, target, unit| {
+        let mut tags = vec![("repo", repo.as_str())];
+        tags.extend(more);
+        let own = more.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        Row { name, source: series(metric, &tags), category, workflow: workflow.to_owned(), task: task.to_owned(), check, condition, target, unit, own }
+    };
+    let mut rows = vec![
+        simple("ci.workflow.tests_blocking_merge", "github.ci.tests_passing_on_main", &[], "ci", "latest_state_of_main", "tests_blocking_merge", "workflow_passing", "eq_1", 1.0, "check"),
+        simple("ci.workflow.benchmarks", "github.ci.benchmarks_passing", &[], "benchmarks", "latest_state_of_main", "benchmarks", "workflow_passing", "eq_1", 1.0, "check"),
+        simple("ci.workflow.other_failing", "github.ci.workflows_failing", &[("role", "other")], "ci", "latest_state_of_main", "other_workflows", "failing_count", "lt_2", 2.0, "item"),
+        simple("ci.workflow.flaky_tests", "github.ci.flaky_checks_7d", &[], "ci", "latest_state_of_main", "tests_blocking_merge", "flaky_tests", "lt_10", 10.0, "run"),
+        simple("ci.workflow.success_rate", "github.ci.success_rate_pct", &[("branch_scope", "default")], "ci", "ci_smoothness", "workflow_success", "success_rate", "ge_95pct", 95.0, "percent"),
+        simple("ci.workflow.duration.p90", "github.ci.duration_p90_minutes", &[], "ci", "ci_smoothness", "workflow_duration", "p90_minutes", "lt_5m", 5.0, "minute"),
+        simple("ci.workflow.cancelled", "github.ci.timeout_cancellations_7d", &[], "ci", "ci_smoothness", "jobs_cancelled", "weekly_count", "lt_10", 10.0, "run"),
+        simple("github.hotfix.count", "github.commits.hotfix", &[], "code", "weekly_summary", "hotfix_commits", "weekly_count", "lt_5", 5.0, "commit"),
+        simple("github.force_merge.count", "github.commits.force_merge_7d", &[], "code", "weekly_summary", "force_merges", "weekly_count", "lt_7", 7.0, "commit"),
+        simple("github.reverts.count", "github.commits.reverts", &[], "code", "weekly_summary", "reverts", "weekly_count", "le_1", 1.0, "commit"),
+        simple("github.stale_prs.count", "github.prs.stale_count_14d", &[], "code", "pr_flow", "stale_prs", "open_over_14d", "le_20", 20.0, "item"),
+        simple("github.pr_cycle_time.p90", "github.prs.cycle_time_hours.p90", &[], "code", "pr_flow", "pr_cycle_time", "p90_hours", "le_48h", 48.0, "hour"),
+    ];
+    for label in &scene.settings.bugs {
+        rows.push(simple("github.bugs.count", "github.issues.open", &[("label", label)], "code", "bug_queue", label, "open_count", "lt_1", 1.0, "item"));
+    }
+    for workflow in blocking(scene) {
+        let name = plain(&workflow);
+        rows.push(simple("ci.workflow.success", "github.ci.workflow_passing", &[("role", "blocking"), ("workflow", &workflow)], "ci", &name, "tests_blocking_merge", "workflow_success", "eq_success", 1.0, "check"));
+    }
+    rows
+}
+
+pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
+    let merges = values.get(&series("github.prs.merged_7d", &[("repo", &scene.repo())])).copied().unwrap_or_default();
+    let few_runs = decided(scene) < 5;
+    let mut totals: BTreeMap<&str, usize> = ["pass", "fail", "unknown"].map(|status| (status, 0)).into();
+    for row in rows(scene) {
+        let too_few = (row.name == "ci.workflow.duration.p90" && few_runs) || (row.name == "github.pr_cycle_time.p90" && merges < 5.0);
+        let value = values.get(&row.source).copied().filter(|_| !too_few);
+        let passed = value.map(|value| holds(row.condition, row.target, value));
+        let status = passed.map_or("unknown", |passed| if passed { "pass" } else { "fail" });
+        *totals.entry(status).or_default() += 1;
+        let mut tags: Vec<(&str, &str)> = vec![
+            ("workflow_category", row.category),
+            ("workflow_name", &row.workflow),
+            ("task", &row.task),
+            ("check", row.check),
+            ("condition", row.condition),
+            ("status", status),
+            ("unit", row.unit),
+        ];
+        tags.extend(row.own.iter().map(|(key, value)| (*key, value.as_str())));
+        let name = format!("metta.infra.cron.{}", row.name);
+        scene.put(values, &name, &tags, value);
+        scene.put(values, &format!("{name}.target"), &tags, Some(row.target));
+        scene.put(values, &format!("{name}.status"), &tags, passed.map(|passed| if passed { 1.0 } else { 0.0 }));
+    }
+    for (status, number) in totals {
+        values.insert(series("health.checks", &[("area", "ci"), ("status", status)]), count(number));
+    }
+    worths(scene, values);
+}
+
+fn worths(scene: &Scene<'_>, values: &mut Values) {
+    let of = |values: &Values, name: &str| values.get(&series(name, &[("repo", &scene.repo())])).copied();
+    let clamp = |x: f64| x.clamp(0.0, 1.0);
+    let down = |from: f64, width: f64| move |x: f64| clamp(1.0 - (x - from) / width);
+    let told: Vec<(&str, Option<f64>)> = vec![
+        ("tests_passing", of(values, "github.ci.tests_passing_on_main").map(|x| if x > 0.0 { 1.0 } else { 0.0 })),
+        ("failing_workflows", of(values, "github.ci.failed_workflows_7d").map(down(0.0, 5.0))),
+        ("hotfix_count", of(values, "github.commits.hotfix").map(down(0.0, 10.0))),
+        ("revert_count", of(values, "github.commits.reverts").map(down(0.0, 2.0))),
+        ("duration_p90", of(values, "github.ci.duration_p90_minutes").map(down(3.0, 7.0))),
+        ("stale_prs", of(values, "github.prs.stale_count_14d").map(down(0.0, 50.0))),
+        ("pr_cycle_time", of(values, "github.prs.cycle_time_hours").map(down(24.0, 48.0))),
+        ("force_merge_count", of(values, "github.commits.force_merge_7d").map(down(0.0, 14.0))),
+        ("timeout_cancellations", of(values, "github.ci.timeout_cancellations_7d").map(down(0.0, 20.0))),
+        ("flaky_checks", of(values, "github.ci.flaky_checks_7d").map(down(0.0, 20.0))),
+    ];
+    let benchmarks: Vec<f64> =
+        values.iter().filter(|(name, _)| name.starts_with("github.ci.workflow_passing{") && name.contains("role:benchmark")).map(|(_, value)| *value).collect();
+    for (name, value) in told {
+        scene.put(values, &format!("health.ci.{name}.fom"), &[], value);
+    }
+    if !benchmarks.is_empty() {
+        let share = benchmarks.iter().sum::<f64>() / count(benchmarks.len());
+        scene.put(values, "health.ci.benchmarks_passing.fom", &[], Some(share));
+    }
+}

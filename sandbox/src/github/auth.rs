@@ -1,0 +1,310 @@
+//! Who asks: personal tokens, one GitHub App with its installation, and what each of them may still spend.
+
+use super::ids::{number_of_name, sha_of};
+use super::limits::{Meters, Resource};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::{HeaderMap, header::AUTHORIZATION};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A GitHub App that is installed on the organisation.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its id, which its signed tokens name as their issuer.
+    pub id: u64,
+    /// Its client id, which they may name instead.
+    pub client_id: String,
+    /// Its short name.
+    pub slug: String,
+    /// Its one installation.
+    pub installation: u64,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody in particular.
+    Anonymous,
+    /// The owner of a personal token.
+    User(String),
+    /// An installation of the app.
+    Installation(u64),
+    /// The app itself.
+    App(u64),
+}
+
+impl Identity {
+    /// The id GitHub names when it refuses.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Anonymous => 0,
+            Self::User(login) => number_of_name(login),
+            Self::Installation(id) | Self::App(id) => *id,
+        }
+    }
+}
+
+/// Why nobody is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejected {
+    /// An unknown, revoked or expired token.
+    BadCredentials,
+    /// A signed token that cannot be read, or names another app.
+    Jwt(&'static str),
+}
+
+#[derive(Debug)]
+struct Inner {
+    tokens: HashMap<String, (String, Option<Timestamp>)>,
+    installation_tokens: HashMap<String, (u64, Timestamp)>,
+    app: Option<App>,
+    issued: u64,
+    meters: Meters,
+}
+
+/// The credentials GitHub knows, with the budget of each; clones share them.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        let inner = Inner {
+            tokens: HashMap::new(),
+            installation_tokens: HashMap::new(),
+            app: None,
+            issued: 0,
+            meters: Meters::default(),
+        };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+}
+
+impl Credentials {
+    /// Credentials with one personal token.
+    #[must_use]
+    pub fn with_token(token: &str) -> Self {
+        let credentials = Self::default();
+        credentials.allow(token);
+        credentials
+    }
+
+    /// Lets a personal token in, of a user outside of the story.
+    pub fn allow(&self, token: &str) {
+        self.add_token(token, "sandbox-reader");
+    }
+
+    /// Lets a personal token of this user in.
+    pub fn add_token(&self, token: &str, login: &str) {
+        self.lock().tokens.insert(token.to_owned(), (login.to_owned(), None));
+    }
+
+    /// Lets a personal token of this user in until an instant of the sandbox's clock.
+    pub fn add_expiring_token(&self, token: &str, login: &str, until: Timestamp) {
+        self.lock().tokens.insert(token.to_owned(), (login.to_owned(), Some(until)));
+    }
+
+    /// Lets a token in no longer, whether personal or of an installation.
+    pub fn revoke(&self, token: &str) {
+        let mut inner = self.lock();
+        inner.tokens.remove(token);
+        inner.installation_tokens.remove(token);
+    }
+
+    /// Lets no installation token in that was issued so far.
+    pub fn revoke_installation_tokens(&self) {
+        self.lock().installation_tokens.clear();
+    }
+
+    /// Installs an app.
+    pub fn install(&self, app: App) {
+        self.lock().app = Some(app);
+    }
+
+    /// The installed app.
+    #[must_use]
+    pub fn app(&self) -> Option<App> {
+        self.lock().app.clone()
+    }
+
+    /// Sets what a token has left until its window ends.
+    pub fn set_remaining(&self, token: &str, resource: Resource, remaining: u64, now: Timestamp) {
+        self.lock().meters.set_remaining(token, resource, remaining, now);
+    }
+
+    /// Gives every token its whole budget again.
+    pub fn reset_limits(&self) {
+        self.lock().meters = Meters::default();
+    }
+
+    /// Changes how much a token may spend in an hour.
+    pub fn set_limit(&self, resource: Resource, limit: u64) {
+        self.lock().meters.set_limit(resource, limit);
+    }
+
+    /// Runs something on the budgets.
+    pub(super) fn meters<T>(&self, work: impl FnOnce(&mut Meters) -> T) -> T {
+        work(&mut self.lock().meters)
+    }
+
+    /// Issues a token of the installation, good for an hour of real time, because clients compare it with theirs.
+    pub(super) fn issue(&self, installation: u64) -> (String, Timestamp) {
+        let mut inner = self.lock();
+        inner.issued += 1;
+        let token = format!("ghs_{}", &sha_of(&["installation", &inner.issued.to_string()])[..36]);
+        let until = wall() + SignedDuration::from_hours(1);
+        inner.installation_tokens.insert(token.clone(), (installation, until));
+        (token, until)
+    }
+
+    /// Says who asks, and under which name the budget is kept.
+    pub(super) fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Result<(Identity, String), Rejected> {
+        let Some(token) = presented(headers)? else {
+            return Ok((Identity::Anonymous, String::new()));
+        };
+        if token.split('.').count() == 3 {
+            let inner = self.lock();
+            let app = inner.app.as_ref().ok_or(Rejected::Jwt("Integration not found"))?;
+            verify(&token, app)?;
+            return Ok((Identity::App(app.id), format!("app {}", app.id)));
+        }
+        let inner = self.lock();
+        if let Some((login, until)) = inner.tokens.get(&token)
+            && until.is_none_or(|until| now < until)
+        {
+            return Ok((Identity::User(login.clone()), token));
+        }
+        if let Some((installation, until)) = inner.installation_tokens.get(&token)
+            && wall() < *until
+        {
+            return Ok((Identity::Installation(*installation), token));
+        }
+        Err(Rejected::BadCredentials)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn presented(headers: &HeaderMap) -> Result<Option<String>, Rejected> {
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let text = header.to_str().map_err(|_| Rejected::BadCredentials)?;
+    let (scheme, rest) = text.split_once(' ').ok_or(Rejected::BadCredentials)?;
+    let rest = rest.trim();
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" | "token" => Ok(Some(rest.to_owned())),
+        "basic" => {
+            let pair = STANDARD.decode(rest).ok().and_then(|pair| String::from_utf8(pair).ok());
+            let pair = pair.ok_or(Rejected::BadCredentials)?;
+            let (user, password) = pair.split_once(':').ok_or(Rejected::BadCredentials)?;
+            let token = if matches!(password, "" | "x-oauth-basic") { user } else { password };
+            Ok(Some(token.to_owned()))
+        }
+        _ => Err(Rejected::BadCredentials),
+    }
+}
+
+/// Checks all of an app's signed token but the signature, whose key the sandbox does not hold.
+fn verify(token: &str, app: &App) -> Result<(), Rejected> {
+    const UNREADABLE: Rejected = Rejected::Jwt("A JSON web token could not be decoded");
+    let parts: Vec<_> = token.split('.').collect();
+    let read = |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
+    let (Some(header), Some(claims)) = (read(parts[0]), read(parts[1])) else {
+        return Err(UNREADABLE);
+    };
+    if header["alg"] != "RS256" || URL_SAFE_NO_PAD.decode(parts[2]).map_or(0, |signature| signature.len()) < 128 {
+        return Err(UNREADABLE);
+    }
+    let issuer = claims["iss"].as_str().map(str::to_owned).or_else(|| claims["iss"].as_u64().map(|id| id.to_string()));
+    if issuer.is_none_or(|issuer| issuer != app.id.to_string() && issuer != app.client_id) {
+        return Err(Rejected::Jwt("Integration not found"));
+    }
+    let now = wall().as_second();
+    match (claims["iat"].as_i64(), claims["exp"].as_i64()) {
+        (_, None) => Err(Rejected::Jwt("Missing 'exp' claim in assertion")),
+        (None, _) => Err(Rejected::Jwt("Missing 'iat' claim in assertion")),
+        (Some(made), _) if made > now + 60 => Err(Rejected::Jwt(
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        )),
+        (_, Some(expires)) if expires <= now => Err(Rejected::Jwt(
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+        )),
+        (_, Some(expires)) if expires > now + 660 => {
+            Err(Rejected::Jwt("'Expiration time' claim ('exp') is too far in the future"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Real time: an app signs its tokens by the clock of its machine, not by the sandbox's.
+#[expect(clippy::disallowed_methods, reason = "clients sign and compare these times by the clock of their machine")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app() -> App {
+        App { id: 7, client_id: "Iv1.seven".to_owned(), slug: "vitals".to_owned(), installation: 70 }
+    }
+
+    fn token(algorithm: &str, claims: &str) -> HeaderMap {
+        let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
+        let header = encode(format!("{{\"alg\":\"{algorithm}\",\"typ\":\"JWT\"}}"));
+        let text = format!("Bearer {header}.{}.{}", encode(claims.to_owned()), URL_SAFE_NO_PAD.encode([1; 256]));
+        HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_signed_token_must_name_the_app_and_live() {
+        let credentials = Credentials::default();
+        credentials.install(app());
+        let now = wall().as_second();
+        let cases = [
+            ("RS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now - 60, now + 540), true),
+            ("RS256", format!("{{\"iss\":\"7\",\"iat\":{},\"exp\":{}}}", now - 60, now + 540), true),
+            ("RS256", format!("{{\"iss\":\"Iv1.seven\",\"iat\":{},\"exp\":{}}}", now - 60, now + 540), true),
+            ("HS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now - 60, now + 540), false),
+            ("RS256", format!("{{\"iss\":8,\"iat\":{},\"exp\":{}}}", now - 60, now + 540), false),
+            ("RS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now - 600, now - 1), false),
+            ("RS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now - 60, now + 3600), false),
+            ("RS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now + 300, now + 540), false),
+            ("RS256", format!("{{\"iss\":7,\"iat\":{}}}", now - 60), false),
+        ];
+        for (algorithm, claims, good) in cases {
+            let answer = credentials.identify(&token(algorithm, &claims), Timestamp::UNIX_EPOCH);
+            assert_eq!(answer.is_ok(), good, "{algorithm} {claims}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_works_until_it_is_revoked_or_expires() {
+        let credentials = Credentials::with_token("one");
+        let at = |second| Timestamp::from_second(second).unwrap();
+        credentials.add_expiring_token("two", "ann", at(100));
+        let ask = |text: &str, now| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())]);
+            credentials.identify(&headers, at(now)).map(|found| found.0)
+        };
+        assert_eq!(ask("token one", 0), Ok(Identity::User("sandbox-reader".to_owned())));
+        assert_eq!(ask("Bearer two", 99), Ok(Identity::User("ann".to_owned())));
+        assert_eq!(ask("Bearer two", 100), Err(Rejected::BadCredentials));
+        assert_eq!(ask(&format!("Basic {}", STANDARD.encode("me:one")), 0), ask("token one", 0));
+        credentials.revoke("one");
+        assert_eq!(ask("Bearer one", 0), Err(Rejected::BadCredentials));
+        let (issued, _) = credentials.issue(70);
+        assert_eq!(ask(&format!("token {issued}"), 0), Ok(Identity::Installation(70)));
+        credentials.revoke_installation_tokens();
+        assert_eq!(ask(&format!("token {issued}"), 0), Err(Rejected::BadCredentials));
+    }
+}

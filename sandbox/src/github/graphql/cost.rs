@@ -1,0 +1,136 @@
+//! What a query costs: <https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>.
+
+use apollo_compiler::executable::{Field, Operation, Selection, SelectionSet, Value as Literal};
+use apollo_compiler::response::JsonMap;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{ExecutableDocument, Node};
+use serde_json::{Value, json};
+
+/// More nodes than this are refused.
+const MOST_NODES: u64 = 500_000;
+
+/// What a query costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// Points.
+    pub cost: u64,
+    /// Nodes it may return at most.
+    pub nodes: u64,
+}
+
+struct Count<'d> {
+    document: &'d ExecutableDocument,
+    variables: &'d JsonMap,
+    requests: u64,
+    nodes: u64,
+}
+
+/// The price of an operation, or the error for one that may return too much.
+pub fn of(
+    document: &Valid<ExecutableDocument>,
+    operation: &Operation,
+    variables: &JsonMap,
+) -> Result<Price, Vec<Value>> {
+    let mut count = Count { document, variables, requests: 0, nodes: 0 };
+    count.walk(&operation.selection_set, 1);
+    if count.nodes > MOST_NODES {
+        let message = format!(
+            "This query requests up to {} possible nodes which exceeds the maximum limit of {}.",
+            grouped(count.nodes),
+            grouped(MOST_NODES)
+        );
+        return Err(vec![json!({ "type": "MAX_NODE_LIMIT_EXCEEDED", "message": message })]);
+    }
+    Ok(Price { cost: count.requests.saturating_add(50).checked_div(100).unwrap_or(1).max(1), nodes: count.nodes })
+}
+
+/// Whether the price alone is asked for.
+pub fn is_dry(operation: &Operation, variables: &JsonMap) -> bool {
+    let mut fields = operation.selection_set.selections.iter().filter_map(|selection| selection.as_field());
+    fields.any(|field| field.name == "rateLimit" && argument(field, "dryRun", variables) == Some(json!(true)))
+}
+
+fn argument(field: &Field, name: &str, variables: &JsonMap) -> Option<Value> {
+    let argument = field.arguments.iter().find(|argument| argument.name == name)?;
+    match &*argument.value {
+        Literal::Variable(name) => serde_json::to_value(variables.get(name.as_str())?).ok(),
+        Literal::Int(number) => number.as_str().parse::<i64>().ok().map(Value::from),
+        Literal::Boolean(truth) => Some(Value::Bool(*truth)),
+        Literal::List(items) => Some(json!(vec![0; items.len()])),
+        _ => None,
+    }
+}
+
+impl Count<'_> {
+    fn walk(&mut self, selections: &SelectionSet, times: u64) {
+        for selection in &selections.selections {
+            match selection {
+                Selection::Field(field) => self.field(field, times),
+                Selection::InlineFragment(fragment) => self.walk(&fragment.selection_set, times),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = self.document.fragments.get(&spread.fragment_name) {
+                        self.walk(&fragment.selection_set, times);
+                    }
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, field: &Node<Field>, times: u64) {
+        let mut times = times;
+        if field.ty().inner_named_type().ends_with("Connection") {
+            self.requests = self.requests.saturating_add(times);
+            let size = |name| argument(field, name, self.variables).and_then(|size| size.as_u64());
+            if let Some(size) = size("first").or_else(|| size("last")) {
+                times = times.saturating_mul(size);
+                self.nodes = self.nodes.saturating_add(times);
+            }
+        } else if field.name == "nodes" && field.arguments.iter().any(|argument| argument.name == "ids") {
+            let ids = argument(field, "ids", self.variables);
+            times = times.saturating_mul(ids.and_then(|ids| ids.as_array().map(Vec::len)).unwrap_or(1) as u64);
+        }
+        self.walk(&field.selection_set, times);
+    }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    grouped.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Schema;
+    use super::*;
+
+    fn price(query: &str) -> Result<Price, Vec<Value>> {
+        let schema = Schema::new();
+        let document = ExecutableDocument::parse_and_validate(schema.types(), query, "q").unwrap();
+        of(&document, document.operations.get(None).unwrap(), &JsonMap::new())
+    }
+
+    #[test]
+    fn a_query_costs_what_github_documents() {
+        let documented = "{ viewer { repositories(first: 100) { edges { node { id issues(first: 50) { edges { node { id
+            labels(first: 60) { edges { node { id name } } } } } } } } } } }";
+        assert_eq!(price(documented), Ok(Price { cost: 51, nodes: 100 + 5000 + 300_000 }));
+        let nodes = "{ viewer { repositories(first: 50) { edges { repository: node { name
+            pullRequests(first: 20) { edges { pullRequest: node { title
+              comments(first: 10) { edges { comment: node { bodyHTML } } } } } }
+            issues(first: 20) { totalCount edges { issue: node { title bodyHTML
+              comments(first: 10) { edges { comment: node { bodyHTML } } } } } } } } } } }";
+        assert_eq!(price(nodes).map(|price| price.nodes), Ok(22_050));
+        assert_eq!(price("{ viewer { login } }"), Ok(Price { cost: 1, nodes: 0 }));
+    }
+
+    #[test]
+    fn a_query_that_may_return_too_much_is_refused() {
+        let query = "{ viewer { repositories(first: 100) { nodes { issues(first: 100) { nodes {
+            labels(first: 100) { nodes { id } } } } } } } }";
+        let errors = price(query).unwrap_err();
+        assert_eq!(errors[0]["type"], "MAX_NODE_LIMIT_EXCEEDED");
+        let message = "This query requests up to 1,010,100 possible nodes which exceeds the maximum limit of 500,000.";
+        assert_eq!(errors[0]["message"], message);
+    }
+}

@@ -1,0 +1,22 @@
+//! A pretend organisation behind real HTTP APIs, and the truth about it.
+//!
+//! The model is grown from a seed; the servers show it as it stands at the sandbox's clock, the way the real upstreams
+//! are documented to; `truth` says what every metric of it should be, by code of its own.
+
+pub mod clock;
+mod control;
+pub mod datadog;
+pub mod facts;
+pub mod faults;
+pub mod github;
+pub mod model;
+pub mod secrets;
+mod stage;
+mod story;
+mod uri;
+
+pub use clock::Clock;
+pub use faults::{Fault, Faults, Rule};
+pub use facts as truth;
+pub use model::{Organisation, Seed};
+pub use stage::{API_KEY, APPLICATION_KEY, GITHUB_TOKEN, Options, Sandbox};

@@ -1,0 +1,161 @@
+//! The sandbox as a whole: one listener for each upstream, on this machine alone.
+
+use crate::faults::{Door, Faults, Wire, around};
+use crate::github::{self, Credentials};
+use crate::secrets::Secrets;
+use crate::datadog::{self, Keys, Store};
+use crate::{Clock, Organisation, Seed, story};
+use axum::Router;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// The token that GitHub takes.
+pub const GITHUB_TOKEN: &str = "ghp_sandbox0000000000000000000000000000";
+/// The API key that Datadog takes.
+pub const API_KEY: &str = "sandbox0api0key00000000000000000";
+/// The application key that Datadog takes.
+pub const APPLICATION_KEY: &str = "sandbox0application0key000000000000000000";
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the organisation is grown from.
+    pub seed: Seed,
+    /// What time it is there.
+    pub clock: Clock,
+    /// Where Datadog's points are kept; in memory by default.
+    pub database: Option<PathBuf>,
+    /// The port of the first upstream, the others follow; any free ones by default.
+    pub first_port: Option<u16>,
+}
+
+impl Options {
+    /// This organisation at this clock, with points in memory and any free ports.
+    #[must_use]
+    pub const fn new(seed: Seed, clock: Clock) -> Self {
+        Self { seed, clock, database: None, first_port: None }
+    }
+}
+
+/// A running sandbox; it stops when dropped.
+pub struct Sandbox {
+    organisation: Arc<Organisation>,
+    clock: Clock,
+    faults: Faults,
+    credentials: Credentials,
+    keys: Keys,
+    secrets: Secrets,
+    store: Store,
+    urls: BTreeMap<&'static str, String>,
+    _tasks: JoinSet<()>,
+}
+
+impl Sandbox {
+    /// Grows the organisation and starts every upstream.
+    ///
+    /// # Errors
+    /// When a port is taken or the database cannot be opened.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let organisation = Arc::new(story::grow(options.seed));
+        let clock = options.clock;
+        let store = Store::open(options.database.as_deref()).map_err(io::Error::other)?;
+        let credentials = Credentials::with_token(GITHUB_TOKEN);
+        let keys = Keys::new(API_KEY, APPLICATION_KEY);
+        let (faults, secrets) = (Faults::default(), Secrets::default());
+        let routers = [
+            ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
+            ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
+            ("secrets", secrets.router()),
+            ("control", crate::control::router(clock.clone(), faults.clone())),
+        ];
+        let (mut urls, mut tasks) = (BTreeMap::new(), JoinSet::new());
+        for (number, (name, router)) in (0_u16..).zip(routers) {
+            let port = options.first_port.map_or(0, |first| first + number);
+            let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+            urls.insert(name, format!("http://{}", listener.local_addr()?));
+            tasks.spawn(serve(name, listener, router, faults.clone()));
+        }
+        Ok(Self { organisation, clock, faults, credentials, keys, secrets, store, urls, _tasks: tasks })
+    }
+
+    /// Where an upstream answers: `github`, `datadog`, `secrets` or `control`.
+    #[must_use]
+    pub fn url(&self, upstream: &str) -> &str {
+        self.urls.get(upstream).map_or("", String::as_str)
+    }
+
+    /// The variables that a collector needs to talk to this sandbox.
+    #[must_use]
+    pub fn env(&self) -> BTreeMap<String, String> {
+        let repositories = self.organisation.repositories.iter().filter(|repository| !repository.empty);
+        let names: Vec<String> = repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
+        let mut env: BTreeMap<String, String> = [
+            ("DATADOG_URL", self.url("datadog")),
+            ("DD_API_KEY", API_KEY),
+            ("DD_APP_KEY", APPLICATION_KEY),
+            ("DD_ENV", "sandbox"),
+            ("GITHUB_URL", self.url("github")),
+            ("GITHUB_TOKEN", GITHUB_TOKEN),
+            ("GITHUB_REPOS", &names.join(",")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        if let Some(still) = self.clock.stands_at() {
+            env.insert("VITALS_CLOCK".to_owned(), still.to_string());
+        }
+        env
+    }
+
+    /// What there is.
+    #[must_use]
+    pub fn organisation(&self) -> &Organisation {
+        &self.organisation
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What goes wrong, and what was asked.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Who GitHub lets in.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Whom Datadog lets in.
+    #[must_use]
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What Secrets Manager holds.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What Datadog stored.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+async fn serve(upstream: &'static str, listener: TcpListener, router: Router, faults: Faults) {
+    let service = around(router, faults, upstream).into_make_service_with_connect_info::<Wire>();
+    if let Err(error) = axum::serve(Door(listener), service).await {
+        eprintln!("sandbox: {upstream} stopped: {error}");
+    }
+}
