@@ -142,6 +142,12 @@ impl<'w> Repo<'w> {
         order.iter().filter(landed).map(move |at| Commit::landed(self, *at))
     }
 
+    /// The commit that the default branch points at: the one that landed last, whatever date it carries.
+    pub fn head(self) -> Option<Commit<'w>> {
+        let landed = self.data().commits.partition_point(|commit| self.world.past(commit.landed_at));
+        landed.checked_sub(1).map(|at| Commit::landed(self, at))
+    }
+
     /// Whether the default branch holds nothing.
     pub fn is_empty(self) -> bool {
         self.data().empty || self.history().next().is_none()

@@ -93,7 +93,11 @@ impl Trunk<'_> {
                 let message = format!("{title}\n\n{}", pull.title);
                 self.side_line(dice, author, pull.created_at.min(at) - HOUR * 20, at, message)
             }
-            2 | 3 => self.line(dice, author, dice_steps(at, 3)),
+            // A rebase makes its commits anew at one instant.
+            2 | 3 => {
+                let times = vec![at; dice.count(1, 3)];
+                self.line(dice, author, times)
+            }
             _ => {
                 let message = format!("{} (#{})\n\n{}", pull.title, pull.number, pull.body);
                 let squashed = self.commit(dice, at, author, message);
@@ -160,11 +164,6 @@ impl Trunk<'_> {
         commits.push(Commit { parents, ..merge });
         commits
     }
-}
-
-/// A rebase makes all commits anew at one instant.
-fn dice_steps(at: Timestamp, number: usize) -> Vec<Timestamp> {
-    vec![at; number]
 }
 
 fn files(dice: &mut Dice) -> Vec<(String, Option<String>)> {

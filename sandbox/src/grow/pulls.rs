@@ -83,7 +83,7 @@ impl Place<'_> {
         let born_draft = dice.chance(0.18);
         let base = match dice.between(0, 19) {
             0 | 1 => "release/1.x".to_owned(),
-            2..=4 => format!("{}/stack", texts::word(dice)),
+            2..=4 => format!("{}/stack", dice.pick(&["core", "store", "web"])),
             _ => self.branch.to_owned(),
         };
         let (title, body) = texts::change(dice);

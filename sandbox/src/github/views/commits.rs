@@ -34,7 +34,7 @@ impl<'w> Branch<'w> {
 
     /// The newest commit on it.
     pub fn tip(self) -> Option<Commit<'w>> {
-        if self.at.is_none() { self.repo.history().next() } else { self.last_tip() }
+        if self.at.is_none() { self.repo.head() } else { self.last_tip() }
     }
 
     pub(super) fn last_tip(self) -> Option<Commit<'w>> {
@@ -179,9 +179,10 @@ impl<'w> Commit<'w> {
         let repo = self.repo;
         match self.at {
             CommitAt::Landed(at) => {
-                let landed = repo.data().commits[at].landed_at;
-                let own = |commit: &Commit<'w>| commit.model().is_some_and(|told| told.landed_at <= landed);
-                repo.history().skip_while(|commit| commit.sha != self.sha).filter(own).collect()
+                // Commits stand in the order in which they landed; the later ones are no ancestors of this one, whatever
+                // dates they carry.
+                let before = |commit: &Commit<'w>| matches!(commit.at, CommitAt::Landed(other) if other < at);
+                std::iter::once(self.clone()).chain(repo.history().filter(before)).collect()
             }
             CommitAt::Tip(branch, tip) => {
                 let of = |tip| Commit { repo, sha: tip_sha(repo.data(), branch, tip), at: CommitAt::Tip(branch, tip) };
