@@ -50,7 +50,7 @@ async fn lambda(event: &str, polled: Arc<Mutex<Vec<Instant>>>) -> Fake {
         let mut polled = polled.lock().unwrap_or_else(PoisonError::into_inner);
         polled.push(Instant::now());
         if polled.len() > 1 {
-            return Reply::Slow(Duration::from_secs(600));
+            return Reply::Slow(Duration::from_mins(10));
         }
         Reply::Answer(200, vec![], event.clone().into_bytes())
             .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000000")

@@ -24,7 +24,7 @@ pub async fn pair(size: u32, latency: Duration) -> Result<(Report, Report), Fail
     let env = Env::load(settings).await?;
     let life = Life::prepare::<GitHub>(&env, &[], false).await?;
     let collector = GitHub::connect(&env).await?;
-    let limit = Duration::from_secs(300);
+    let limit = Duration::from_mins(5);
     let full = life.run(&collector, &Event::new(now, now), limit).await?;
     clock.advance(GRID);
     let later = now + GRID;

@@ -16,7 +16,7 @@ pub struct Args {
     /// Only this one of the configured targets.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// Also send one point and read it back, which needs DD_APP_KEY: an accepted point is not yet a stored one.
+    /// Also send one point and read it back, which needs `DD_APP_KEY`: an accepted point is not yet a stored one.
     #[arg(long)]
     readback: bool,
 }
@@ -105,8 +105,9 @@ async fn sink(env: &Env, read_back: bool, wall: jiff::Timestamp) -> Vec<Probe> {
     let found = intake.validate().await.map(|()| "the key is good".to_owned());
     probes.push(Probe { what: "API key".to_owned(), found, mend: MEND.to_owned() });
     if read_back {
-        let found =
-            readback::readback(env, &intake, wall).await.map(|seconds| format!("a point was read back after {seconds} s"));
+        let found = readback::readback(env, &intake, wall)
+            .await
+            .map(|seconds| format!("a point was read back after {seconds} s"));
         let mend = "make an application key with the scope timeseries_query and set DD_APP_KEY";
         probes.push(Probe { what: "storage".to_owned(), found, mend: mend.to_owned() });
     }

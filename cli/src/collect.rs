@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// The most time that one collector may take from a terminal.
-const TIME: Duration = Duration::from_secs(15 * 60);
+const TIME: Duration = Duration::from_mins(15);
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -54,7 +54,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
     let env = Env::load(settings).await?;
     let known = registry::checks();
-    let run = Run { push: true, time: Duration::from_secs(120), known: &known };
+    let run = Run { push: true, time: Duration::from_mins(2), known: &known };
     let runs = u64::from(args.hours) * 4 + 1;
     let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
     bar.set_style(

@@ -129,7 +129,8 @@ fn lines(reports: &[Report]) -> String {
     for sample in reports.iter().flat_map(known) {
         text.push_str(&sample.to_string());
         if let Some(time) = sample.time() {
-            text.push_str(&format!(" @ {time}"));
+            text.push_str(" @ ");
+            text.push_str(&time.to_string());
         }
         text.push('\n');
     }
@@ -160,9 +161,9 @@ fn prometheus(reports: &[Report]) -> String {
     for (name, (sample, series)) in families {
         let kind = if sample.metric().kind == Kind::Distribution { "summary" } else { "gauge" };
         let help = sample.metric().help.trim().replace('\\', "\\\\").replace('\n', " ");
-        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        text.push_str(&["# HELP ", &name, " ", &help, "\n# TYPE ", &name, " ", kind, "\n"].concat());
         for (labels, value) in series {
-            text.push_str(&format!("{name}{labels} {value}\n"));
+            text.push_str(&[&name, &labels, " ", &value.to_string(), "\n"].concat());
         }
     }
     text

@@ -15,10 +15,16 @@ pub struct Entry {
     /// Runs it once.
     pub run: for<'a> fn(&'a Env, &'a Event, Run<'a>) -> BoxFuture<'a, Result<Report>>,
     /// Connects and asks what a newcomer has to know.
-    pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> BoxFuture<'a, Result<Vec<(String, Vec<Probe>)>>>,
+    pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> Asked<'a>,
     /// The configured targets with the time of the newest snapshot of each.
     pub last: for<'a> fn(&'a Env, &'a Store) -> BoxFuture<'a, Result<Vec<Last>>>,
 }
+
+/// The answers to what a newcomer asks, once they are there.
+pub type Asked<'a> = BoxFuture<'a, Result<Vec<Probed>>>;
+
+/// A target, and what a newcomer has to know of it.
+pub type Probed = (String, Vec<Probe>);
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +74,7 @@ async fn run<C: Collector>(env: &Env, event: &Event, how: Run<'_>) -> Result<Rep
     life.run(&collector, event, how.time).await
 }
 
-async fn probe<C: Collector>(env: &Env, target: Option<&str>) -> Result<Vec<(String, Vec<Probe>)>> {
+async fn probe<C: Collector>(env: &Env, target: Option<&str>) -> Result<Vec<Probed>> {
     let collector = C::connect(env).await?;
     let mut found = Vec::new();
     for one in collector.targets() {

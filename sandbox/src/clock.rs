@@ -9,13 +9,13 @@ pub struct Clock(Arc<Mutex<Option<Timestamp>>>);
 
 impl Clock {
     /// A clock that stands at this instant until it is moved.
-    #[must_use] 
+    #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(Some(now))))
     }
 
     /// A clock that follows the wall's until it is set.
-    #[must_use] 
+    #[must_use]
     pub fn real() -> Self {
         Self(Arc::default())
     }
@@ -26,7 +26,7 @@ impl Clock {
     }
 
     /// The instant it stands at; nothing while it follows the wall's.
-    #[must_use] 
+    #[must_use]
     pub fn stands_at(&self) -> Option<Timestamp> {
         *self.lock()
     }

@@ -64,7 +64,10 @@ struct Wish {
     cut: bool,
 }
 
-async fn inject(State(handles): State<Handles>, Json(wish): Json<Wish>) -> Result<StatusCode, (StatusCode, &'static str)> {
+async fn inject(
+    State(handles): State<Handles>,
+    Json(wish): Json<Wish>,
+) -> Result<StatusCode, (StatusCode, &'static str)> {
     let fault = match wish {
         Wish { status: Some(status), retry_after, .. } => {
             let seconds = retry_after.map(|seconds| seconds.to_string());

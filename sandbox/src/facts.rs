@@ -68,7 +68,13 @@ pub fn github(repository: &Repository, people: &[Person], now: Timestamp, settin
 
 /// The counts of the slot of fifteen minutes that ends at this time, as they stand at `now`.
 #[must_use]
-pub fn github_counts(repository: &Repository, people: &[Person], slot_end: Timestamp, now: Timestamp, settings: &Settings) -> Values {
+pub fn github_counts(
+    repository: &Repository,
+    people: &[Person],
+    slot_end: Timestamp,
+    now: Timestamp,
+    settings: &Settings,
+) -> Values {
     let scene = Scene::new(repository, people, now, settings);
     let mut values = Values::new();
     code::count(&scene, slot_end, &mut values);

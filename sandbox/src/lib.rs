@@ -16,7 +16,7 @@ mod story;
 mod uri;
 
 pub use clock::Clock;
-pub use faults::{Fault, Faults, Rule};
 pub use facts as truth;
+pub use faults::{Fault, Faults, Rule};
 pub use model::{Organisation, Seed};
 pub use stage::{API_KEY, APPLICATION_KEY, GITHUB_TOKEN, Options, Sandbox};

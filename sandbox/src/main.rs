@@ -27,7 +27,9 @@ fn arguments() -> Result<BTreeMap<String, String>, String> {
     while let Some(word) = words.next() {
         let value = match word.as_str() {
             "--real-time" | "--help" | "-h" => String::new(),
-            "--seed" | "--size" | "--at" | "--db" | "--port-base" | "--latency" => words.next().ok_or_else(|| format!("{word} wants a value"))?,
+            "--seed" | "--size" | "--at" | "--db" | "--port-base" | "--latency" => {
+                words.next().ok_or_else(|| format!("{word} wants a value"))?
+            }
             other => return Err(format!("there is no argument {other}")),
         };
         arguments.insert(word, value);
@@ -59,8 +61,10 @@ fn main() -> ExitCode {
 
 async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     let real = Clock::real();
-    let still: Timestamp = parsed(arguments, "--at", Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_767_873_600))?;
-    let (clock, epoch) = if arguments.contains_key("--real-time") { (real.clone(), real.now()) } else { (Clock::at(still), still) };
+    let still: Timestamp =
+        parsed(arguments, "--at", Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_767_873_600))?;
+    let (clock, epoch) =
+        if arguments.contains_key("--real-time") { (real.clone(), real.now()) } else { (Clock::at(still), still) };
     let seed = Seed { number: parsed(arguments, "--seed", 1)?, size: parsed(arguments, "--size", 1)?, epoch };
     let mut options = Options::new(seed, clock);
     options.database = arguments.get("--db").map(Into::into);
@@ -69,7 +73,8 @@ async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     }
     let sandbox = Sandbox::start(options).await.map_err(|error| error.to_string())?;
     let latency = Duration::from_millis(parsed(arguments, "--latency", 0)?);
-    for upstream in ["github"] {
+    {
+        let upstream = "github";
         sandbox.faults().base_latency(upstream, latency);
     }
     for (name, value) in sandbox.env() {

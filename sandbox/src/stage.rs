@@ -1,9 +1,9 @@
 //! The sandbox as a whole: one listener for each upstream, on this machine alone.
 
+use crate::datadog::{self, Keys, Store};
 use crate::faults::{Door, Faults, Wire, around};
 use crate::github::{self, Credentials};
 use crate::secrets::Secrets;
-use crate::datadog::{self, Keys, Store};
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -92,7 +92,8 @@ impl Sandbox {
     #[must_use]
     pub fn env(&self) -> BTreeMap<String, String> {
         let repositories = self.organisation.repositories.iter().filter(|repository| !repository.empty);
-        let names: Vec<String> = repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
+        let names: Vec<String> =
+            repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
         let mut env: BTreeMap<String, String> = [
             ("DATADOG_URL", self.url("datadog")),
             ("DD_API_KEY", API_KEY),

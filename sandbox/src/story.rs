@@ -117,7 +117,8 @@ fn empty(created_at: Timestamp, name: &str, branch: &str) -> Repository {
 }
 
 fn repository(dice: &mut Dice, span: Span, people: &[Person], name: &str, branch: &str) -> Repository {
-    let mut repository = Repository { empty: false, ..empty(span.start - SignedDuration::from_hours(24), name, branch) };
+    let mut repository =
+        Repository { empty: false, ..empty(span.start - SignedDuration::from_hours(24), name, branch) };
     repository.pulls = pulls::grow(dice, span, people, branch);
     repository.issues = rest::issues(dice, span);
     number(&mut repository);
@@ -138,11 +139,16 @@ fn number(repository: &mut Repository) {
     let mut pulls = repository.pulls.iter_mut().peekable();
     let mut issues = repository.issues.iter_mut().peekable();
     for number in 1.. {
-        match (pulls.peek(), issues.peek()) {
-            (Some(pull), Some(issue)) if pull.created_at <= issue.created_at => pulls.next().into_iter().for_each(|pull| pull.number = number),
-            (Some(_), None) => pulls.next().into_iter().for_each(|pull| pull.number = number),
-            (_, Some(_)) => issues.next().into_iter().for_each(|issue| issue.number = number),
+        let pull_first = match (pulls.peek(), issues.peek()) {
+            (Some(pull), Some(issue)) => pull.created_at <= issue.created_at,
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
             (None, None) => break,
+        };
+        if pull_first && let Some(pull) = pulls.next() {
+            pull.number = number;
+        } else if let Some(issue) = issues.next() {
+            issue.number = number;
         }
     }
     for pull in &mut repository.pulls {
@@ -173,9 +179,18 @@ mod tests {
         let organisation = grow(seed(1, 1));
         let (now, week) = (organisation.seed.epoch, organisation.seed.epoch - SignedDuration::from_hours(7 * 24));
         let repository = &organisation.repositories[0];
-        let open = repository.pulls.iter().filter(|pull| pull.created_at <= now && pull.closed_at.is_none_or(|closed| closed > now)).count();
-        let merged = repository.pulls.iter().filter(|pull| pull.merged_at.is_some_and(|merged| week <= merged && merged < now)).count();
-        let commits = repository.commits.iter().filter(|commit| week <= commit.committed_at && commit.landed_at < now).count();
+        let open = repository
+            .pulls
+            .iter()
+            .filter(|pull| pull.created_at <= now && pull.closed_at.is_none_or(|closed| closed > now))
+            .count();
+        let merged = repository
+            .pulls
+            .iter()
+            .filter(|pull| pull.merged_at.is_some_and(|merged| week <= merged && merged < now))
+            .count();
+        let commits =
+            repository.commits.iter().filter(|commit| week <= commit.committed_at && commit.landed_at < now).count();
         let runs = repository.runs.iter().filter(|run| week <= run.created_at && run.created_at < now).count();
         assert!((110..150).contains(&open), "{open} open");
         assert!((75..110).contains(&merged), "{merged} merged");
@@ -186,21 +201,45 @@ mod tests {
     #[test]
     fn every_inconvenience_happens_in_some_story() {
         let stories: Vec<Organisation> = (0..40).map(|number| grow(seed(number, 0))).collect();
-        let pulls: Vec<_> = stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.pulls).collect();
-        let runs: Vec<_> = stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.runs).collect();
-        let commits: Vec<_> = stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.commits).collect();
-        let attempts = |words: &[&str]| runs.iter().filter(|run| run.attempts.iter().map(|attempt| attempt.conclusion).eq(words.iter().copied())).count();
+        let pulls: Vec<_> =
+            stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.pulls).collect();
+        let runs: Vec<_> =
+            stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.runs).collect();
+        let commits: Vec<_> =
+            stories.iter().flat_map(|story| &story.repositories).flat_map(|repository| &repository.commits).collect();
+        let attempts = |words: &[&str]| {
+            runs.iter()
+                .filter(|run| run.attempts.iter().map(|attempt| attempt.conclusion).eq(words.iter().copied()))
+                .count()
+        };
         let on_grid = |time: Timestamp| time.as_second() % 900 == 0;
         let found = [
-            ("empty repository", stories.iter().flat_map(|story| &story.repositories).filter(|repository| repository.empty).count()),
+            (
+                "empty repository",
+                stories.iter().flat_map(|story| &story.repositories).filter(|repository| repository.empty).count(),
+            ),
             ("ghost author", pulls.iter().filter(|pull| pull.author.is_none()).count()),
             ("born a draft", pulls.iter().filter(|pull| pull.born_draft).count()),
             ("draft again", pulls.iter().filter(|pull| pull.draft_turns.len() > 1).count()),
-            ("pending review", pulls.iter().flat_map(|pull| &pull.reviews).filter(|review| review.submitted_at.is_none()).count()),
-            ("author's own comment", pulls.iter().filter(|pull| pull.comments.iter().any(|comment| comment.author == pull.author)).count()),
+            (
+                "pending review",
+                pulls.iter().flat_map(|pull| &pull.reviews).filter(|review| review.submitted_at.is_none()).count(),
+            ),
+            (
+                "author's own comment",
+                pulls.iter().filter(|pull| pull.comments.iter().any(|comment| comment.author == pull.author)).count(),
+            ),
             ("another base", pulls.iter().filter(|pull| pull.base.contains('/')).count()),
             ("from a fork", pulls.iter().filter(|pull| pull.from_fork).count()),
-            ("touched after merge", pulls.iter().filter(|pull| pull.touches.iter().any(|touch| pull.merged_at.is_some_and(|merged| *touch > merged))).count()),
+            (
+                "touched after merge",
+                pulls
+                    .iter()
+                    .filter(|pull| {
+                        pull.touches.iter().any(|touch| pull.merged_at.is_some_and(|merged| *touch > merged))
+                    })
+                    .count(),
+            ),
             ("many files", pulls.iter().filter(|pull| pull.files.len() > 100).count()),
             ("many comments", pulls.iter().filter(|pull| pull.comments.len() > 50).count()),
             ("many reviews", pulls.iter().filter(|pull| pull.reviews.len() > 50).count()),
@@ -212,13 +251,24 @@ mod tests {
             ("merge commit", commits.iter().filter(|commit| commit.parents.len() > 1).count()),
             ("direct commit", commits.iter().filter(|commit| commit.pull.is_none()).count()),
             ("very many files", commits.iter().filter(|commit| commit.files.len() > 300).count()),
-            ("renamed file", commits.iter().filter(|commit| commit.files.iter().any(|(_, former)| former.is_some())).count()),
+            (
+                "renamed file",
+                commits.iter().filter(|commit| commit.files.iter().any(|(_, former)| former.is_some())).count(),
+            ),
             ("failed, then passed", attempts(&["failure", "success"])),
             ("failed twice", attempts(&["failure", "failure"])),
             ("cancelled, then passed", attempts(&["cancelled", "success"])),
             ("timed out", attempts(&["timed_out"])),
-            ("a fork's branch of our name", runs.iter().filter(|run| run.from_fork && ["main", "master", "trunk"].contains(&run.head_branch.as_str())).count()),
-            ("never ending", runs.iter().filter(|run| run.attempts.iter().any(|attempt| attempt.completed_at.is_none())).count()),
+            (
+                "a fork's branch of our name",
+                runs.iter()
+                    .filter(|run| run.from_fork && ["main", "master", "trunk"].contains(&run.head_branch.as_str()))
+                    .count(),
+            ),
+            (
+                "never ending",
+                runs.iter().filter(|run| run.attempts.iter().any(|attempt| attempt.completed_at.is_none())).count(),
+            ),
         ];
         for (what, number) in found {
             assert!(number > 0, "{what} never happens");

@@ -1,7 +1,5 @@
 //! Upstreams that fail: what is known is delivered, what is not is absent and named, and no zero is invented.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod stage;
 
 use sandbox::{Fault, GITHUB_TOKEN, Options, Rule, Sandbox, Seed};
@@ -40,7 +38,11 @@ async fn a_part_that_fails_for_good_is_absent_and_named_and_the_rest_is_there() 
         ("500", Rule::new(Fault::status(500)).containing(runs()), "server"),
         ("502 in the middle of paging", Rule::new(Fault::bad_gateway()).containing("page=2"), "server"),
         ("429 with a long pause", Rule::new(Fault::too_many(3600)).containing(runs()), "rate_limited"),
-        ("secondary limit with a long pause", Rule::new(Fault::secondary_limit(3600)).containing(runs()), "rate_limited"),
+        (
+            "secondary limit with a long pause",
+            Rule::new(Fault::secondary_limit(3600)).containing(runs()),
+            "rate_limited",
+        ),
         ("403", Rule::new(Fault::status(403)).containing(runs()), "auth"),
         ("a cut connection", Rule::new(Fault::CutBefore).containing(runs()), "network"),
         ("a cut body", Rule::new(Fault::CutBody(40)).containing(runs()), "network"),
@@ -92,17 +94,32 @@ async fn an_upstream_that_is_down_fails_the_run_and_its_heartbeat_is_delivered()
     stage.sandbox.faults().inject("github", Rule::new(Fault::CutBefore));
     let report = stage.run().await;
     assert_eq!(says(&report, "github."), 0);
-    assert_eq!((value(&report, "collector.up{}"), value(&report, "collector.target_up{target:acme/web}")), (Some(0.0), Some(0.0)));
-    assert_eq!(value(&report, "collector.coverage_pct{target:acme/web}").map(|share| share < 20.0), Some(true), "{:?}", report.shares);
+    assert_eq!(
+        (value(&report, "collector.up{}"), value(&report, "collector.target_up{target:acme/web}")),
+        (Some(0.0), Some(0.0))
+    );
+    assert_eq!(
+        value(&report, "collector.coverage_pct{target:acme/web}").map(|share| share < 20.0),
+        Some(true),
+        "{:?}",
+        report.shares
+    );
     assert!(says(&report, "metta.infra.cron.") > 5, "the targets of the checks are there, their verdicts unknown");
-    assert!(report.samples.iter().filter(|sample| sample.name().starts_with("metta.infra.")).all(|sample| sample.tag_value("status") == Some("unknown")));
+    assert!(
+        report
+            .samples
+            .iter()
+            .filter(|sample| sample.name().starts_with("metta.infra."))
+            .all(|sample| sample.tag_value("status") == Some("unknown"))
+    );
     assert!(report.outcome.as_ref().unwrap().accepted > 20);
     assert!(report.failure().is_some());
     stage.clock.advance(GRID);
     stage.sandbox.faults().clear();
     let report = stage.settled().await;
     assert!(report.is_up(), "{:?}", gaps(&report));
-    let slots = report.samples.iter().filter(|sample| sample.series() == "github.prs.merged.new{repo:acme/web}").count();
+    let slots =
+        report.samples.iter().filter(|sample| sample.series() == "github.prs.merged.new{repo:acme/web}").count();
     assert!(slots >= 3, "the slots that could not be counted are sent by the run that can: {slots}");
 }
 
@@ -110,7 +127,8 @@ async fn an_upstream_that_is_down_fails_the_run_and_its_heartbeat_is_delivered()
 async fn a_repository_that_is_gone_or_empty_does_not_touch_the_others() {
     let mut number = 0;
     let seed = loop {
-        let sandbox = Sandbox::start(Options::new(Seed { number, ..seed() }, sandbox::Clock::at(at(EPOCH)))).await.unwrap();
+        let sandbox =
+            Sandbox::start(Options::new(Seed { number, ..seed() }, sandbox::Clock::at(at(EPOCH)))).await.unwrap();
         if sandbox.organisation().repositories.iter().any(|repository| repository.empty) {
             break sandbox;
         }
@@ -140,7 +158,10 @@ async fn an_error_of_graphql_makes_the_part_that_it_names_unknown_and_no_other()
     stage.sandbox.faults().inject("github", Rule::new(Fault::rewrite(spoil)).containing("/graphql"));
     let report = stage.run().await;
     let gaps = gaps(&report);
-    assert!(gaps.contains("pulls") && !gaps.contains("commits") && !gaps.contains("branches") && !gaps.contains("runs"), "{gaps:?}");
+    assert!(
+        gaps.contains("pulls") && !gaps.contains("commits") && !gaps.contains("branches") && !gaps.contains("runs"),
+        "{gaps:?}"
+    );
     assert_eq!((says(&report, "github.prs."), says(&report, "github.commits.hotfix")), (0, 0));
     assert!(says(&report, "github.commits.total_7d") == 1 && says(&report, "github.ci.") > 10);
 }
@@ -165,7 +186,11 @@ async fn a_token_that_was_replaced_in_the_secret_store_heals_by_itself() {
     stage.sandbox.credentials().allow("ghp_another");
     stage.clock.advance(GRID);
     let report = stage.run().await;
-    assert_eq!((says(&report, "github."), report.failure().unwrap().kind()), (0, Some("auth")), "the secret store does not know yet");
+    assert_eq!(
+        (says(&report, "github."), report.failure().unwrap().kind()),
+        (0, Some("auth")),
+        "the secret store does not know yet"
+    );
     stage.sandbox.secrets().put("vitals", &json!({"GITHUB_TOKEN": "ghp_another"}).to_string());
     stage.clock.advance(GRID);
     let reads = stage.sandbox.secrets().reads();
@@ -200,8 +225,15 @@ async fn no_name_address_or_title_leaves_the_collector() {
     assert!(kept.len() > 1000 && kept.contains("acme/web"));
     let organisation = stage.sandbox.organisation();
     let repository = &organisation.repositories[0];
-    let people = organisation.people.iter().flat_map(|person| [person.name.clone(), person.login.clone()].into_iter().chain(person.emails.clone()));
-    let texts = repository.pulls.iter().map(|pull| pull.title.clone()).chain(repository.issues.iter().map(|issue| issue.title.clone()));
+    let people = organisation
+        .people
+        .iter()
+        .flat_map(|person| [person.name.clone(), person.login.clone()].into_iter().chain(person.emails.clone()));
+    let texts = repository
+        .pulls
+        .iter()
+        .map(|pull| pull.title.clone())
+        .chain(repository.issues.iter().map(|issue| issue.title.clone()));
     let heads = repository.commits.iter().map(|commit| commit.message.lines().next().unwrap_or_default().to_owned());
     for secret in people.chain(texts).chain(heads).filter(|text| text.len() > 5) {
         assert!(!kept.contains(&secret) && !said.contains(&secret), "`{secret}` is told");

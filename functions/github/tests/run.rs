@@ -12,6 +12,20 @@ use shared::{CHECK_METRICS, Collector, GRID, Kind, Metric, Report, Sample, heart
 use stage::{EPOCH, Stage};
 use std::collections::BTreeMap;
 
+/// What is true of all repositories together.
+fn truth(stage: &Stage, now: Timestamp) -> BTreeMap<String, f64> {
+    let organisation = stage.sandbox.organisation();
+    let settings = sandbox::truth::Settings::default();
+    let mut sum = BTreeMap::new();
+    for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
+        for (series, value) in sandbox::truth::github(repository, &organisation.people, now, &settings) {
+            // The totals over checks are those of the whole run.
+            *sum.entry(series).or_insert(0.0) += value;
+        }
+    }
+    sum
+}
+
 /// The gauges of a report by series, without what the collector says about itself.
 fn gauges(report: &Report) -> BTreeMap<String, f64> {
     let own = |sample: &&Sample| sample.metric().kind == Kind::Gauge && !sample.name().starts_with("collector.");
@@ -27,7 +41,11 @@ fn differences(said: &BTreeMap<String, f64>, truth: &BTreeMap<String, f64>) -> V
             other => lines.push(format!("{series}: said {other:?}, true {value}")),
         }
     }
-    lines.extend(said.keys().filter(|series| !truth.contains_key(*series)).map(|series| format!("{series}: said {}, true absent", said[series])));
+    lines.extend(
+        said.keys()
+            .filter(|series| !truth.contains_key(*series))
+            .map(|series| format!("{series}: said {}, true absent", said[series])),
+    );
     lines
 }
 
@@ -47,12 +65,12 @@ async fn compare(numbers: impl Iterator<Item = u64>) {
         let stage = Stage::new(seed(number), start, false, &[]).await;
         let report = stage.settled().await;
         assert!(report.is_up(), "seed {number}: {:?}", report.shares);
-        let wrong = differences(&gauges(&report), &stage.truth(start));
+        let wrong = differences(&gauges(&report), &truth(&stage, start));
         assert!(wrong.is_empty(), "seed {number} at {start}, a full fetch:\n{}", wrong.join("\n"));
         let later = start + GRID * i32::try_from(1 + number % 4).unwrap();
         stage.clock.set(later);
         let report = stage.settled().await;
-        let wrong = differences(&gauges(&report), &stage.truth(later));
+        let wrong = differences(&gauges(&report), &truth(&stage, later));
         let rerun = reruns(&stage, start, later);
         let wrong: Vec<String> = wrong.into_iter().filter(|line| !(rerun && touches_runs(line))).collect();
         assert!(wrong.is_empty(), "seed {number} at {later}, an incremental fetch:\n{}", wrong.join("\n"));
@@ -61,9 +79,18 @@ async fn compare(numbers: impl Iterator<Item = u64>) {
 
 /// A re-run of a run older than two hours is seen by the daily full fetch only.
 fn reruns(stage: &Stage, from: Timestamp, until: Timestamp) -> bool {
-    let runs = stage.sandbox.organisation().repositories.iter().flat_map(|repository| repository.runs.clone()).collect::<Vec<_>>();
+    let runs = stage
+        .sandbox
+        .organisation()
+        .repositories
+        .iter()
+        .flat_map(|repository| repository.runs.clone())
+        .collect::<Vec<_>>();
     let old = until - SignedDuration::from_hours(2);
-    runs.iter().any(|run| run.created_at < old && run.attempts.iter().skip(1).any(|attempt| from < attempt.started_at && attempt.started_at <= until))
+    runs.iter().any(|run| {
+        run.created_at < old
+            && run.attempts.iter().skip(1).any(|attempt| from < attempt.started_at && attempt.started_at <= until)
+    })
 }
 
 fn touches_runs(line: &str) -> bool {
@@ -103,7 +130,8 @@ async fn a_whole_run_conforms_to_the_catalogue() {
         samples.retain(|earlier| !said.iter().any(|sample| sample.name() == earlier.name()));
         samples.extend(said);
     }
-    let mut metrics: Vec<&'static Metric> = GitHub::METRICS.iter().chain(CHECK_METRICS).chain(heartbeat::METRICS).copied().collect();
+    let mut metrics: Vec<&'static Metric> =
+        GitHub::METRICS.iter().chain(CHECK_METRICS).chain(heartbeat::METRICS).copied().collect();
     metrics.extend(GitHub::CHECKS.iter().flat_map(|check| check.rows));
     conforms(&metrics, &samples);
 }

@@ -32,32 +32,206 @@ fn holds(condition: &str, target: f64, value: f64) -> bool {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn rows(scene: &Scene<'_>) -> Vec<Row> {
     let repo = scene.repo();
-    let simple = |name, metric: &str, more: &[(&'static str, &str)], category, workflow: &str, task: &str, check, condition, target, unit| {
+    let simple = |name,
+                  metric: &str,
+                  more: &[(&'static str, &str)],
+                  category,
+                  workflow: &str,
+                  task: &str,
+                  check,
+                  condition,
+                  target,
+                  unit| {
         let mut tags = vec![("repo", repo.as_str())];
         tags.extend(more);
         let own = more.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Row { name, source: series(metric, &tags), category, workflow: workflow.to_owned(), task: task.to_owned(), check, condition, target, unit, own }
+        Row {
+            name,
+            source: series(metric, &tags),
+            category,
+            workflow: workflow.to_owned(),
+            task: task.to_owned(),
+            check,
+            condition,
+            target,
+            unit,
+            own,
+        }
     };
     let mut rows = vec![
-        simple("ci.workflow.tests_blocking_merge", "github.ci.tests_passing_on_main", &[], "ci", "latest_state_of_main", "tests_blocking_merge", "workflow_passing", "eq_1", 1.0, "check"),
-        simple("ci.workflow.benchmarks", "github.ci.benchmarks_passing", &[], "benchmarks", "latest_state_of_main", "benchmarks", "workflow_passing", "eq_1", 1.0, "check"),
-        simple("ci.workflow.other_failing", "github.ci.workflows_failing", &[("role", "other")], "ci", "latest_state_of_main", "other_workflows", "failing_count", "lt_2", 2.0, "item"),
-        simple("ci.workflow.flaky_tests", "github.ci.flaky_checks_7d", &[], "ci", "latest_state_of_main", "tests_blocking_merge", "flaky_tests", "lt_10", 10.0, "run"),
-        simple("ci.workflow.success_rate", "github.ci.success_rate_pct", &[("branch_scope", "default")], "ci", "ci_smoothness", "workflow_success", "success_rate", "ge_95pct", 95.0, "percent"),
-        simple("ci.workflow.duration.p90", "github.ci.duration_p90_minutes", &[], "ci", "ci_smoothness", "workflow_duration", "p90_minutes", "lt_5m", 5.0, "minute"),
-        simple("ci.workflow.cancelled", "github.ci.timeout_cancellations_7d", &[], "ci", "ci_smoothness", "jobs_cancelled", "weekly_count", "lt_10", 10.0, "run"),
-        simple("github.hotfix.count", "github.commits.hotfix", &[], "code", "weekly_summary", "hotfix_commits", "weekly_count", "lt_5", 5.0, "commit"),
-        simple("github.force_merge.count", "github.commits.force_merge_7d", &[], "code", "weekly_summary", "force_merges", "weekly_count", "lt_7", 7.0, "commit"),
-        simple("github.reverts.count", "github.commits.reverts", &[], "code", "weekly_summary", "reverts", "weekly_count", "le_1", 1.0, "commit"),
-        simple("github.stale_prs.count", "github.prs.stale_count_14d", &[], "code", "pr_flow", "stale_prs", "open_over_14d", "le_20", 20.0, "item"),
-        simple("github.pr_cycle_time.p90", "github.prs.cycle_time_hours.p90", &[], "code", "pr_flow", "pr_cycle_time", "p90_hours", "le_48h", 48.0, "hour"),
+        simple(
+            "ci.workflow.tests_blocking_merge",
+            "github.ci.tests_passing_on_main",
+            &[],
+            "ci",
+            "latest_state_of_main",
+            "tests_blocking_merge",
+            "workflow_passing",
+            "eq_1",
+            1.0,
+            "check",
+        ),
+        simple(
+            "ci.workflow.benchmarks",
+            "github.ci.benchmarks_passing",
+            &[],
+            "benchmarks",
+            "latest_state_of_main",
+            "benchmarks",
+            "workflow_passing",
+            "eq_1",
+            1.0,
+            "check",
+        ),
+        simple(
+            "ci.workflow.other_failing",
+            "github.ci.workflows_failing",
+            &[("role", "other")],
+            "ci",
+            "latest_state_of_main",
+            "other_workflows",
+            "failing_count",
+            "lt_2",
+            2.0,
+            "item",
+        ),
+        simple(
+            "ci.workflow.flaky_tests",
+            "github.ci.flaky_checks_7d",
+            &[],
+            "ci",
+            "latest_state_of_main",
+            "tests_blocking_merge",
+            "flaky_tests",
+            "lt_10",
+            10.0,
+            "run",
+        ),
+        simple(
+            "ci.workflow.success_rate",
+            "github.ci.success_rate_pct",
+            &[("branch_scope", "default")],
+            "ci",
+            "ci_smoothness",
+            "workflow_success",
+            "success_rate",
+            "ge_95pct",
+            95.0,
+            "percent",
+        ),
+        simple(
+            "ci.workflow.duration.p90",
+            "github.ci.duration_p90_minutes",
+            &[],
+            "ci",
+            "ci_smoothness",
+            "workflow_duration",
+            "p90_minutes",
+            "lt_5m",
+            5.0,
+            "minute",
+        ),
+        simple(
+            "ci.workflow.cancelled",
+            "github.ci.timeout_cancellations_7d",
+            &[],
+            "ci",
+            "ci_smoothness",
+            "jobs_cancelled",
+            "weekly_count",
+            "lt_10",
+            10.0,
+            "run",
+        ),
+        simple(
+            "github.hotfix.count",
+            "github.commits.hotfix",
+            &[],
+            "code",
+            "weekly_summary",
+            "hotfix_commits",
+            "weekly_count",
+            "lt_5",
+            5.0,
+            "commit",
+        ),
+        simple(
+            "github.force_merge.count",
+            "github.commits.force_merge_7d",
+            &[],
+            "code",
+            "weekly_summary",
+            "force_merges",
+            "weekly_count",
+            "lt_7",
+            7.0,
+            "commit",
+        ),
+        simple(
+            "github.reverts.count",
+            "github.commits.reverts",
+            &[],
+            "code",
+            "weekly_summary",
+            "reverts",
+            "weekly_count",
+            "le_1",
+            1.0,
+            "commit",
+        ),
+        simple(
+            "github.stale_prs.count",
+            "github.prs.stale_count_14d",
+            &[],
+            "code",
+            "pr_flow",
+            "stale_prs",
+            "open_over_14d",
+            "le_20",
+            20.0,
+            "item",
+        ),
+        simple(
+            "github.pr_cycle_time.p90",
+            "github.prs.cycle_time_hours.p90",
+            &[],
+            "code",
+            "pr_flow",
+            "pr_cycle_time",
+            "p90_hours",
+            "le_48h",
+            48.0,
+            "hour",
+        ),
     ];
     for label in &scene.settings.bugs {
-        rows.push(simple("github.bugs.count", "github.issues.open", &[("label", label)], "code", "bug_queue", label, "open_count", "lt_1", 1.0, "item"));
+        rows.push(simple(
+            "github.bugs.count",
+            "github.issues.open",
+            &[("label", label)],
+            "code",
+            "bug_queue",
+            label,
+            "open_count",
+            "lt_1",
+            1.0,
+            "item",
+        ));
     }
     for workflow in blocking(scene) {
         let name = plain(&workflow);
-        rows.push(simple("ci.workflow.success", "github.ci.workflow_passing", &[("role", "blocking"), ("workflow", &workflow)], "ci", &name, "tests_blocking_merge", "workflow_success", "eq_success", 1.0, "check"));
+        rows.push(simple(
+            "ci.workflow.success",
+            "github.ci.workflow_passing",
+            &[("role", "blocking"), ("workflow", &workflow)],
+            "ci",
+            &name,
+            "tests_blocking_merge",
+            "workflow_success",
+            "eq_success",
+            1.0,
+            "check",
+        ));
     }
     rows
 }
@@ -67,7 +241,8 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
     let few_runs = decided(scene) < 5;
     let mut totals: BTreeMap<&str, usize> = ["pass", "fail", "unknown"].map(|status| (status, 0)).into();
     for row in rows(scene) {
-        let too_few = (row.name == "ci.workflow.duration.p90" && few_runs) || (row.name == "github.pr_cycle_time.p90" && merges < 5.0);
+        let too_few = (row.name == "ci.workflow.duration.p90" && few_runs)
+            || (row.name == "github.pr_cycle_time.p90" && merges < 5.0);
         let value = values.get(&row.source).copied().filter(|_| !too_few);
         let passed = value.map(|value| holds(row.condition, row.target, value));
         let status = passed.map_or("unknown", |passed| if passed { "pass" } else { "fail" });
@@ -109,8 +284,11 @@ fn worths(scene: &Scene<'_>, values: &mut Values) {
         ("timeout_cancellations", of(values, "github.ci.timeout_cancellations_7d").map(down(0.0, 20.0))),
         ("flaky_checks", of(values, "github.ci.flaky_checks_7d").map(down(0.0, 20.0))),
     ];
-    let benchmarks: Vec<f64> =
-        values.iter().filter(|(name, _)| name.starts_with("github.ci.workflow_passing{") && name.contains("role:benchmark")).map(|(_, value)| *value).collect();
+    let benchmarks: Vec<f64> = values
+        .iter()
+        .filter(|(name, _)| name.starts_with("github.ci.workflow_passing{") && name.contains("role:benchmark"))
+        .map(|(_, value)| *value)
+        .collect();
     for (name, value) in told {
         scene.put(values, &format!("health.ci.{name}.fom"), &[], value);
     }

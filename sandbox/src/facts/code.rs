@@ -32,12 +32,22 @@ fn live_since(scene: &Scene<'_>, pull: &Pull) -> Timestamp {
 
 fn pulls(scene: &Scene<'_>, values: &mut Values) {
     let open: Vec<&Pull> = scene.repository.pulls.iter().filter(|pull| scene.is_open(pull)).collect();
-    let draft = |pull: &Pull| pull.draft_turns.iter().rev().find(|(at, _)| *at <= scene.now).map_or(pull.born_draft, |(_, draft)| *draft);
+    let draft = |pull: &Pull| {
+        pull.draft_turns.iter().rev().find(|(at, _)| *at <= scene.now).map_or(pull.born_draft, |(_, draft)| *draft)
+    };
     let old = scene.now - SignedDuration::from_hours(14 * 24);
-    let closed = scene.repository.pulls.iter().filter(|pull| pull.merged_at.is_none() && pull.closed_at.is_some_and(|closed| scene.within(7, closed)));
+    let closed = scene
+        .repository
+        .pulls
+        .iter()
+        .filter(|pull| pull.merged_at.is_none() && pull.closed_at.is_some_and(|closed| scene.within(7, closed)));
     let merged = merged(scene);
     let cycle: Vec<f64> = merged.iter().map(|(pull, merged)| hours(pull.created_at, *merged)).collect();
-    let live: Vec<f64> = merged.iter().map(|(pull, merged)| hours(live_since(scene, pull), *merged)).filter(|hours| *hours >= 0.0).collect();
+    let live: Vec<f64> = merged
+        .iter()
+        .map(|(pull, merged)| hours(live_since(scene, pull), *merged))
+        .filter(|hours| *hours >= 0.0)
+        .collect();
     for (name, value) in [
         ("github.prs.open", Some(scene::count(open.len()))),
         ("github.prs.draft", Some(scene::count(open.iter().filter(|pull| draft(pull)).count()))),
@@ -59,24 +69,30 @@ fn reviews(scene: &Scene<'_>, values: &mut Values) {
     let (mut first, mut pickup, mut review): (Vec<f64>, Vec<f64>, Vec<f64>) = (vec![], vec![], vec![]);
     for (pull, merged) in &merged {
         let others = pull.reviews.iter().filter(|review| scene.is_human_other(review.author, pull.author));
-        let reviews: Vec<_> = others.filter_map(|review| Some((review, review.submitted_at.filter(|at| *at <= scene.now)?))).collect();
-        let talk: Vec<_> = pull.comments.iter().filter(|comment| comment.created_at <= scene.now && scene.is_human_other(comment.author, pull.author)).collect();
-        let said = reviews.iter().map(|(review, _)| review.inline_comments as usize + usize::from(!review.body.is_empty())).sum::<usize>() + talk.len();
+        let reviews: Vec<_> =
+            others.filter_map(|review| Some((review, review.submitted_at.filter(|at| *at <= scene.now)?))).collect();
+        let talk: Vec<_> = pull
+            .comments
+            .iter()
+            .filter(|comment| comment.created_at <= scene.now && scene.is_human_other(comment.author, pull.author))
+            .collect();
+        let said = reviews
+            .iter()
+            .map(|(review, _)| review.inline_comments as usize + usize::from(!review.body.is_empty()))
+            .sum::<usize>()
+            + talk.len();
         comments += said;
         commented += usize::from(said > 0);
         let earliest = reviews.iter().map(|(_, at)| *at).chain(talk.iter().map(|comment| comment.created_at)).min();
         let live = live_since(scene, pull);
-        match earliest {
-            Some(earliest) => {
-                let waited = hours(live, earliest).max(0.0);
-                first.push(waited);
-                pickup.push(waited);
-                review.push(hours(earliest, *merged));
-            }
-            None => {
-                unreviewed += 1;
-                pickup.push(hours(live, *merged));
-            }
+        if let Some(earliest) = earliest {
+            let waited = hours(live, earliest).max(0.0);
+            first.push(waited);
+            pickup.push(waited);
+            review.push(hours(earliest, *merged));
+        } else {
+            unreviewed += 1;
+            pickup.push(hours(live, *merged));
         }
     }
     review.retain(|hours| *hours >= 0.0);
@@ -105,14 +121,23 @@ enum Change<'a> {
 
 fn changed<'a>(scene: &'a Scene<'_>) -> Vec<(Change<'a>, Timestamp)> {
     let branch = &scene.repository.default_branch;
-    let pulls = merged(scene).into_iter().filter(|(pull, _)| pull.base == *branch).map(|(pull, at)| (Change::Pull(pull), at));
-    let direct = landed(scene).into_iter().filter(|commit| commit.pull.is_none()).map(|commit| (Change::Commit(commit), commit.committed_at));
+    let pulls =
+        merged(scene).into_iter().filter(|(pull, _)| pull.base == *branch).map(|(pull, at)| (Change::Pull(pull), at));
+    let direct = landed(scene)
+        .into_iter()
+        .filter(|commit| commit.pull.is_none())
+        .map(|commit| (Change::Commit(commit), commit.committed_at));
     pulls.chain(direct).collect()
 }
 
 /// Commits that the default branch holds now, made in the last seven days.
 fn landed<'a>(scene: &'a Scene<'_>) -> Vec<&'a Commit> {
-    scene.repository.commits.iter().filter(|commit| commit.landed_at <= scene.now && scene.within(7, commit.committed_at)).collect()
+    scene
+        .repository
+        .commits
+        .iter()
+        .filter(|commit| commit.landed_at <= scene.now && scene.within(7, commit.committed_at))
+        .collect()
 }
 
 /// Whether a title holds hotfix or hotfixes, with or without a hyphen, as a word of its own.
@@ -133,7 +158,10 @@ pub(super) fn is_revert_text(title: &str, body: &str) -> bool {
         return false;
     }
     let scoped = title.strip_prefix("revert(").is_some_and(|rest| rest.contains("):"));
-    title.starts_with("Revert \"") || title.starts_with("revert:") || scoped || body.lines().any(|line| line.starts_with("This reverts commit "))
+    title.starts_with("Revert \"")
+        || title.starts_with("revert:")
+        || scoped
+        || body.lines().any(|line| line.starts_with("This reverts commit "))
 }
 
 fn parts(message: &str) -> (&str, &str) {
@@ -160,8 +188,12 @@ fn is_revert(scene: &Scene<'_>, change: &Change<'_>) -> bool {
 fn changes(scene: &Scene<'_>, values: &mut Values) {
     let changes = changed(scene);
     let branch = &scene.repository.default_branch;
-    let pushed = scene.repository.force_pushes.iter().filter(|push| push.branch == *branch && scene.within(7, push.at)).count();
-    let labelled = changes.iter().filter(|(change, _)| matches!(change, Change::Pull(pull) if scene.has_label(pull, &scene.settings.force))).count();
+    let pushed =
+        scene.repository.force_pushes.iter().filter(|push| push.branch == *branch && scene.within(7, push.at)).count();
+    let labelled = changes
+        .iter()
+        .filter(|(change, _)| matches!(change, Change::Pull(pull) if scene.has_label(pull, &scene.settings.force)))
+        .count();
     let mut files: BTreeSet<&str> = BTreeSet::new();
     for (change, _) in &changes {
         match change {
@@ -191,8 +223,11 @@ fn commits(scene: &Scene<'_>, values: &mut Values) {
         }
     }
     let own: Vec<&&Commit> = commits.iter().filter(|commit| commit.parents.len() < 2).collect();
-    let lines = |of: fn(&Commit) -> u64| Some(scene::count(usize::try_from(own.iter().map(|commit| of(commit)).sum::<u64>()).unwrap_or(0)));
-    let each = if developers.is_empty() { None } else { Some(scene::count(commits.len()) / scene::count(developers.len())) };
+    let lines = |of: fn(&Commit) -> u64| {
+        Some(scene::count(usize::try_from(own.iter().map(|commit| of(commit)).sum::<u64>()).unwrap_or(0)))
+    };
+    let each =
+        if developers.is_empty() { None } else { Some(scene::count(commits.len()) / scene::count(developers.len())) };
     for (name, value) in [
         ("github.commits.total_7d", Some(scene::count(commits.len()))),
         ("github.commits.per_developer_7d", each),
@@ -206,9 +241,15 @@ fn commits(scene: &Scene<'_>, values: &mut Values) {
 
 fn branches(scene: &Scene<'_>, values: &mut Values) {
     let (mut active, mut stale) = (0, 0);
-    for branch in scene.repository.branches.iter().filter(|branch| branch.deleted_at.is_none_or(|deleted| scene.now < deleted)) {
+    for branch in
+        scene.repository.branches.iter().filter(|branch| branch.deleted_at.is_none_or(|deleted| scene.now < deleted))
+    {
         let Some((committed, _)) = branch.tips.iter().rev().find(|(_, since)| *since <= scene.now) else { continue };
-        let wanted = scene.repository.pulls.iter().any(|pull| scene.is_open(pull) && !pull.from_fork && pull.head == branch.name);
+        let wanted = scene
+            .repository
+            .pulls
+            .iter()
+            .any(|pull| scene.is_open(pull) && !pull.from_fork && pull.head == branch.name);
         active += usize::from(scene.within(30, *committed));
         stale += usize::from(*committed < scene.now - SignedDuration::from_hours(30 * 24) && !wanted);
     }
@@ -217,7 +258,12 @@ fn branches(scene: &Scene<'_>, values: &mut Values) {
 }
 
 fn issues(scene: &Scene<'_>, values: &mut Values) {
-    let open = || scene.repository.issues.iter().filter(|issue| issue.created_at <= scene.now && issue.closed_at.is_none_or(|closed| scene.now < closed));
+    let open =
+        || {
+            scene.repository.issues.iter().filter(|issue| {
+                issue.created_at <= scene.now && issue.closed_at.is_none_or(|closed| scene.now < closed)
+            })
+        };
     scene.put(values, "github.issues.open", &[("label", "any")], Some(scene::count(open().count())));
     for label in &scene.settings.bugs {
         let number = open().filter(|issue| issue.labels.iter().any(|other| other.eq_ignore_ascii_case(label))).count();
@@ -233,7 +279,9 @@ pub(super) fn count(scene: &Scene<'_>, end: Timestamp, values: &mut Values) {
     let merged = merged(scene);
     let in_time = merged.iter().filter(|(pull, merged)| hours(pull.created_at, *merged) <= TARGET_HOURS);
     let changes = changed(scene);
-    let of = |wanted: fn(&Scene<'_>, &Change<'_>) -> bool| count_in_slot(changes.iter().filter(|(change, _)| wanted(scene, change)).map(|(_, at)| *at), end);
+    let of = |wanted: fn(&Scene<'_>, &Change<'_>) -> bool| {
+        count_in_slot(changes.iter().filter(|(change, _)| wanted(scene, change)).map(|(_, at)| *at), end)
+    };
     for (name, value) in [
         ("github.prs.merged.new", count_in_slot(merged.iter().map(|(_, at)| *at), end)),
         ("github.prs.merged_within_target.new", count_in_slot(in_time.map(|(_, at)| *at), end)),
@@ -246,6 +294,9 @@ pub(super) fn count(scene: &Scene<'_>, end: Timestamp, values: &mut Values) {
 
 pub(super) fn observe(scene: &Scene<'_>, from: Timestamp, values: &mut BTreeMap<String, Vec<f64>>) {
     for (pull, merged) in merged(scene).into_iter().filter(|(_, merged)| from <= *merged) {
-        values.entry(series("github.prs.cycle_time", &[("repo", &scene.repo())])).or_default().push(hours(pull.created_at, merged));
+        values
+            .entry(series("github.prs.cycle_time", &[("repo", &scene.repo())]))
+            .or_default()
+            .push(hours(pull.created_at, merged));
     }
 }

@@ -39,17 +39,21 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
         let day = success.at + SignedDuration::from_hours(24);
         let end = next.map_or(day, |next| next.at.min(day));
         let incident = incidents.iter().any(|issue| success.at <= issue.created_at && issue.created_at < end);
-        let undone = next.is_some() && self::shipped(scene, &successes, index + 1).iter().any(|commit| takes_back(commit));
+        let undone = next.is_some() && self::shipped(scene, &successes, index + 1).iter().any(takes_back);
         failed += usize::from(incident || undone);
     }
-    let share = |part: usize| if recent.is_empty() { None } else { Some(100.0 * scene::count(part) / scene::count(recent.len())) };
+    let share = |part: usize| {
+        if recent.is_empty() { None } else { Some(100.0 * scene::count(part) / scene::count(recent.len())) }
+    };
     scene.put(values, "github.dora.lead_time_hours", &[], percentile(&lead, 0.5));
     scene.put(values, "github.dora.change_fail_rate_pct", &[], share(failed));
     scene.put(values, "github.dora.rework_rate_pct", &[], share(reworked));
 }
 
 fn successes(scene: &Scene<'_>, environment: &str) -> Vec<Success> {
-    let at = |deployment: &Deployment| deployment.statuses.iter().find(|(state, at)| *state == "SUCCESS" && *at <= scene.now).map(|(_, at)| *at);
+    let at = |deployment: &Deployment| {
+        deployment.statuses.iter().find(|(state, at)| *state == "SUCCESS" && *at <= scene.now).map(|(_, at)| *at)
+    };
     let own = scene.repository.deployments.iter().filter(|deployment| deployment.environment == environment);
     let mut successes: Vec<Success> = own
         .filter_map(|deployment| {

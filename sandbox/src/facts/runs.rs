@@ -42,14 +42,18 @@ impl State<'_> {
 /// The runs created in the window of so many days, as they stand now.
 fn states<'a>(scene: &'a Scene<'_>, days: i64) -> Vec<State<'a>> {
     let state = |run: &'a Run| {
-        let (number, attempt) = run.attempts.iter().enumerate().filter(|(_, attempt)| attempt.started_at <= scene.now).next_back()?;
+        let (number, attempt) =
+            run.attempts.iter().enumerate().rfind(|(_, attempt)| attempt.started_at <= scene.now)?;
         Some(State { run, attempt, number, ended: attempt.completed_at.filter(|ended| *ended <= scene.now) })
     };
     scene.repository.runs.iter().filter(|run| scene.within(days, run.created_at)).filter_map(state).collect()
 }
 
 fn on_branch(scene: &Scene<'_>, run: &Run) -> bool {
-    run.head_branch == scene.repository.default_branch && !run.from_fork && run.event != "pull_request" && run.event != "pull_request_target"
+    run.head_branch == scene.repository.default_branch
+        && !run.from_fork
+        && run.event != "pull_request"
+        && run.event != "pull_request_target"
 }
 
 pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
@@ -63,10 +67,12 @@ fn totals(scene: &Scene<'_>, values: &mut Values) {
     let limit = scene.settings.limit_minutes * 0.95;
     let stopped = |state: &&State<'_>| {
         let long = |job: &crate::model::github::Job| {
-            let took = job.started_at.zip(job.completed_at).map(|(from, to)| to.duration_since(from).as_secs_f64() / 60.0);
+            let took =
+                job.started_at.zip(job.completed_at).map(|(from, to)| to.duration_since(from).as_secs_f64() / 60.0);
             job.conclusion == "cancelled" && took.is_some_and(|minutes| minutes >= limit)
         };
-        state.conclusion() == Some("timed_out") || (state.conclusion() == Some("cancelled") && state.attempt.jobs.iter().any(long))
+        state.conclusion() == Some("timed_out")
+            || (state.conclusion() == Some("cancelled") && state.attempt.jobs.iter().any(long))
     };
     for (name, number) in [
         ("github.ci.workflow_runs_7d", states.len()),
@@ -83,7 +89,8 @@ fn totals(scene: &Scene<'_>, values: &mut Values) {
         scene.put(values, "github.ci.runs_by_conclusion_7d", &[("conclusion", word)], Some(scene::count(number)));
     }
     for (scope, only) in [("all", false), ("default", true)] {
-        let decided: Vec<&State<'_>> = states.iter().filter(|state| state.decided() && (!only || on_branch(scene, state.run))).collect();
+        let decided: Vec<&State<'_>> =
+            states.iter().filter(|state| state.decided() && (!only || on_branch(scene, state.run))).collect();
         let passed = scene::count(decided.iter().filter(|state| state.passed()).count());
         let rate = if decided.is_empty() { None } else { Some(100.0 * passed / scene::count(decided.len())) };
         scene.put(values, "github.ci.success_rate_pct", &[("branch_scope", scope)], rate);
@@ -96,7 +103,10 @@ fn flaky(states: &[State<'_>]) -> usize {
     for state in states.iter().filter(|state| state.passed()) {
         let before = state.run.attempts[..state.number].iter().any(|attempt| FAILED.contains(&attempt.conclusion));
         let sibling = states.iter().any(|other| {
-            other.failed() && other.run.workflow == state.run.workflow && other.run.head_sha == state.run.head_sha && other.run.run_number < state.run.run_number
+            other.failed()
+                && other.run.workflow == state.run.workflow
+                && other.run.head_sha == state.run.head_sha
+                && other.run.run_number < state.run.run_number
         });
         if before || sibling {
             found.insert((state.run.workflow, &state.run.head_sha));
@@ -107,7 +117,12 @@ fn flaky(states: &[State<'_>]) -> usize {
 
 fn durations(scene: &Scene<'_>, values: &mut Values) {
     let states = states(scene, 7);
-    let minutes: Vec<f64> = states.iter().filter(|state| state.decided()).filter_map(State::minutes).filter(|minutes| *minutes <= 35.0 * 1440.0).collect();
+    let minutes: Vec<f64> = states
+        .iter()
+        .filter(|state| state.decided())
+        .filter_map(State::minutes)
+        .filter(|minutes| *minutes <= 35.0 * 1440.0)
+        .collect();
     for (name, value) in [
         ("github.ci.avg_workflow_duration_minutes", mean(&minutes)),
         ("github.ci.duration_p50_minutes", percentile(&minutes, 0.5)),
@@ -140,21 +155,28 @@ fn role(workflow: &Workflow, pushed: &BTreeSet<u64>) -> &'static str {
 /// The workflows that a push or the merge queue set off on the default branch in the last fourteen days.
 fn pushed(scene: &Scene<'_>) -> BTreeSet<u64> {
     let fortnight = states(scene, 14);
-    let set_off = |state: &&State<'_>| on_branch(scene, state.run) && ["push", "merge_group"].contains(&state.run.event);
+    let set_off =
+        |state: &&State<'_>| on_branch(scene, state.run) && ["push", "merge_group"].contains(&state.run.event);
     fortnight.iter().filter(set_off).map(|state| state.run.workflow).collect()
 }
 
 /// The active blocking workflows, by name.
 pub(super) fn blocking(scene: &Scene<'_>) -> Vec<String> {
     let pushed = pushed(scene);
-    let own = scene.repository.workflows.iter().filter(|workflow| workflow.state == "active" && role(workflow, &pushed) == "blocking");
+    let own = scene
+        .repository
+        .workflows
+        .iter()
+        .filter(|workflow| workflow.state == "active" && role(workflow, &pushed) == "blocking");
     own.map(|workflow| workflow.name.clone()).collect()
 }
 
 fn workflows(scene: &Scene<'_>, values: &mut Values) {
     let (fortnight, pushed) = (states(scene, 14), pushed(scene));
     let newest = |states: &[State<'_>], workflow: u64| {
-        let own = states.iter().filter(|state| state.run.workflow == workflow && state.decided() && on_branch(scene, state.run));
+        let own = states
+            .iter()
+            .filter(|state| state.run.workflow == workflow && state.decided() && on_branch(scene, state.run));
         own.max_by_key(|state| state.run.run_number).map(State::passed)
     };
     let mut verdicts: BTreeMap<&str, Vec<Option<bool>>> = BTreeMap::new();
@@ -172,7 +194,8 @@ fn workflows(scene: &Scene<'_>, values: &mut Values) {
     for (role, number) in failing {
         scene.put(values, "github.ci.workflows_failing", &[("role", role)], Some(scene::count(number)));
     }
-    for (name, role) in [("github.ci.tests_passing_on_main", "blocking"), ("github.ci.benchmarks_passing", "benchmark")] {
+    for (name, role) in [("github.ci.tests_passing_on_main", "blocking"), ("github.ci.benchmarks_passing", "benchmark")]
+    {
         let verdicts = verdicts.get(role).map(Vec::as_slice).unwrap_or_default();
         let value = if verdicts.contains(&Some(false)) {
             Some(0.0)
@@ -188,7 +211,9 @@ fn workflows(scene: &Scene<'_>, values: &mut Values) {
 pub(super) fn count(scene: &Scene<'_>, end: Timestamp, values: &mut Values) {
     let states = states(scene, 7);
     let ends = |passed_only: bool| {
-        let wanted = states.iter().filter(|state| state.decided() && on_branch(scene, state.run) && (!passed_only || state.passed()));
+        let wanted = states
+            .iter()
+            .filter(|state| state.decided() && on_branch(scene, state.run) && (!passed_only || state.passed()));
         count_in_slot(wanted.filter_map(|state| state.ended), end)
     };
     scene.put(values, "github.ci.runs_decided.new", &[], Some(ends(false)));
@@ -197,12 +222,19 @@ pub(super) fn count(scene: &Scene<'_>, end: Timestamp, values: &mut Values) {
 
 pub(super) fn observe(scene: &Scene<'_>, from: Timestamp, values: &mut BTreeMap<String, Vec<f64>>) {
     for state in states(scene, 7).iter().filter(|state| state.decided()) {
-        let Some(workflow) = scene.repository.workflows.iter().find(|workflow| workflow.id == state.run.workflow) else { continue };
+        let Some(workflow) = scene.repository.workflows.iter().find(|workflow| workflow.id == state.run.workflow)
+        else {
+            continue;
+        };
         if let (Some(ended), Some(minutes)) = (state.ended, state.minutes())
             && from <= ended
             && ended < scene.now
         {
-            let tags = [("repo", scene.repo()), ("workflow", workflow.name.clone()), ("conclusion", state.attempt.conclusion.to_owned())];
+            let tags = [
+                ("repo", scene.repo()),
+                ("workflow", workflow.name.clone()),
+                ("conclusion", state.attempt.conclusion.to_owned()),
+            ];
             let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
             values.entry(series("github.ci.duration", &tags)).or_default().push(minutes);
         }

@@ -43,7 +43,9 @@ impl<'a> Scene<'a> {
     }
 
     pub fn has_label(&self, pull: &Pull, labels: &[String]) -> bool {
-        pull.labels.iter().any(|(label, added)| *added <= self.now && labels.iter().any(|wanted| wanted.eq_ignore_ascii_case(label)))
+        pull.labels
+            .iter()
+            .any(|(label, added)| *added <= self.now && labels.iter().any(|wanted| wanted.eq_ignore_ascii_case(label)))
     }
 
     /// Writes a value down, if there is one.
@@ -66,7 +68,10 @@ pub(super) fn series(name: &str, tags: &[(&str, &str)]) -> String {
 
 /// A text as a tag shows it.
 pub(super) fn plain(text: &str) -> String {
-    text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':') { c } else { '_' }).collect()
+    text.to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':') { c } else { '_' })
+        .collect()
 }
 
 pub(super) fn hours(from: Timestamp, to: Timestamp) -> f64 {
@@ -115,6 +120,9 @@ mod tests {
 
     #[test]
     fn a_series_has_its_tags_by_name_and_in_their_plain_form() {
-        assert_eq!(series("a.b", &[("workflow", "Build & Test"), ("repo", "Acme/Web")]), "a.b{repo:acme/web,workflow:build___test}");
+        assert_eq!(
+            series("a.b", &[("workflow", "Build & Test"), ("repo", "Acme/Web")]),
+            "a.b{repo:acme/web,workflow:build___test}"
+        );
     }
 }

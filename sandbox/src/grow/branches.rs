@@ -28,7 +28,8 @@ pub(super) fn grow(dice: &mut Dice, span: Span, pulls: &[Pull]) -> Vec<Branch> {
     release.sort();
     let tips = std::iter::once(span.start).chain(release).map(|at| (at, at)).collect();
     branches.push(Branch { name: "release/1.x".to_owned(), tips, deleted_at: None });
-    let stacks: BTreeSet<&str> = pulls.iter().map(|pull| pull.base.as_str()).filter(|base| base.ends_with("/stack")).collect();
+    let stacks: BTreeSet<&str> =
+        pulls.iter().map(|pull| pull.base.as_str()).filter(|base| base.ends_with("/stack")).collect();
     let stacks = stacks.into_iter().map(str::to_owned);
     branches.extend(stacks.map(|name| Branch { name, tips: vec![(span.start, span.start)], deleted_at: None }));
     branches.sort_by(|a, b| a.name.cmp(&b.name));

@@ -170,7 +170,8 @@ fn files(dice: &mut Dice) -> Vec<(String, Option<String>)> {
     if dice.chance(0.015) {
         return (0..dice.count(301, 650)).map(|number| (format!("vendor/file_{number}.txt"), None)).collect();
     }
-    let mut files: BTreeMap<String, Option<String>> = (0..dice.count(1, 4)).map(|_| (texts::path(dice), None)).collect();
+    let mut files: BTreeMap<String, Option<String>> =
+        (0..dice.count(1, 4)).map(|_| (texts::path(dice), None)).collect();
     if dice.chance(0.15) {
         let former = texts::path(dice).replace("src/", "old/");
         files.insert(texts::path(dice), Some(former));

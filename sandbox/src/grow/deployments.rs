@@ -21,7 +21,8 @@ pub(super) fn deployments(dice: &mut Dice, span: Span, commits: &[Commit]) -> Ve
         for (number, end) in ends.into_iter().enumerate().skip_while(|(_, end)| *end < span.start + HOUR * 30) {
             let at = end - SignedDuration::from_secs(dice.between(40, 900));
             let Some(sha) = deployed(dice, commits, at) else { continue };
-            let last = if number == 0 { "SUCCESS" } else { dice.weighted(&[(17, "SUCCESS"), (3, "FAILURE"), (1, "ERROR")]) };
+            let last =
+                if number == 0 { "SUCCESS" } else { dice.weighted(&[(17, "SUCCESS"), (3, "FAILURE"), (1, "ERROR")]) };
             let running = at + SignedDuration::from_secs(20);
             let mut statuses = vec![("QUEUED", at), ("IN_PROGRESS", running)];
             // Some hang for ever.
@@ -71,7 +72,8 @@ pub(super) fn issues(dice: &mut Dice, span: Span) -> Vec<Issue> {
     let edges: Vec<Timestamp> = span.edges(dice, 30);
     let any: Vec<Timestamp> = (0..span.times(span.start, 20.0)).map(|_| span.whenever(dice)).collect();
     let issue = |dice: &mut Dice, created_at: Timestamp, closed_at: Option<Timestamp>| {
-        let labels = LABELS.iter().filter(|(_, part)| dice.chance(*part)).map(|(label, _)| (*label).to_owned()).collect();
+        let labels =
+            LABELS.iter().filter(|(_, part)| dice.chance(*part)).map(|(label, _)| (*label).to_owned()).collect();
         Issue { number: 0, title: format!("Trouble with {}", word(dice)), labels, created_at, closed_at }
     };
     let mut issues = Vec::new();

@@ -177,11 +177,9 @@ fn answered(dice: &mut Dice, from: Timestamp, until: Timestamp, turns: &[(Timest
 fn turns(dice: &mut Dice, born: bool, from: Timestamp, until: Timestamp, end: End) -> Vec<(Timestamp, bool)> {
     let mut number = match (born, dice.between(0, 11)) {
         (true, 0) => 3,
-        (true, 1 | 2) => 0,
-        (true, _) => 1,
         (false, 0) => 2,
-        (false, 1) => 1,
-        (false, _) => 0,
+        (true, 3..) | (false, 1) => 1,
+        _ => 0,
     };
     if end == End::Merged && (number % 2 == 1) != born {
         number += 1;

@@ -1,90 +1,20 @@
-//! Workflow runs: what sets them off, and which workflows that is.
+//! Workflow runs: what sets them off, when, and on which commit.
 
 mod attempts;
+mod kinds;
 
 use super::dice::Dice;
 use super::people::Crowd;
 use super::span::Span;
-use crate::model::github::{Repository, Run, Workflow};
+use crate::model::github::{Repository, Run};
 use attempts::Fate;
 use jiff::{SignedDuration, Timestamp};
+pub(super) use kinds::workflows;
+use kinds::{FIRST_ID, KINDS, place};
 use std::collections::BTreeMap;
 
 /// How long before the epoch all runs are told; of those before only some, because nothing looks back further.
 const TOLD: SignedDuration = SignedDuration::from_hours(16 * 24);
-
-/// Names, files, states and the chance that a trigger of a kind sets the workflow off.
-struct Kind {
-    names: [&'static str; 2],
-    file: &'static str,
-    state: &'static str,
-    events: &'static [(&'static str, f64)],
-}
-
-const KINDS: [Kind; 8] = [
-    Kind {
-        names: ["Tests", "CI / Tests"],
-        file: "test.yml",
-        state: "active",
-        events: &[("push", 0.95), ("pull_request", 0.95), ("merge_group", 1.0)],
-    },
-    Kind {
-        names: ["Lint", "Lint & format"],
-        file: "lint.yml",
-        state: "active",
-        events: &[("push", 0.9), ("pull_request", 0.9)],
-    },
-    Kind {
-        names: ["Build", "Build + package"],
-        file: "build.yaml",
-        state: "active",
-        events: &[("push", 0.8), ("pull_request", 0.6), ("merge_group", 1.0)],
-    },
-    Kind {
-        names: ["Benchmark nightly", "GPU benchmark"],
-        file: "bench.yml",
-        state: "active",
-        events: &[("schedule", 0.3), ("workflow_dispatch", 0.2)],
-    },
-    Kind {
-        names: ["Docs", "Docs for benchmarking"],
-        file: "docs.yml",
-        state: "active",
-        events: &[("pull_request", 0.3), ("workflow_dispatch", 0.2), ("pull_request_review", 1.0)],
-    },
-    Kind { names: ["Deploy", "Ship it"], file: "deploy.yml", state: "active", events: &[("workflow_dispatch", 0.6)] },
-    Kind {
-        names: ["Old checks", "Legacy"],
-        file: "old.yml",
-        state: "disabled_manually",
-        events: &[("schedule", 0.1), ("pull_request", 0.02)],
-    },
-    Kind {
-        names: ["Sweep", "Label"],
-        file: "sweep.yml",
-        state: "active",
-        events: &[("schedule", 0.6), ("pull_request_target", 1.0)],
-    },
-];
-
-const FIRST_ID: u64 = 1001;
-
-pub(super) fn workflows(dice: &mut Dice, span: Span) -> Vec<Workflow> {
-    let mut workflows = Vec::new();
-    for (id, kind) in (FIRST_ID..).zip(&KINDS) {
-        // The first five are always there, so that there is a disabled one only beside them.
-        if id < FIRST_ID + 5 || dice.chance(0.75) {
-            workflows.push(Workflow {
-                id,
-                name: (*dice.pick(&kind.names)).to_owned(),
-                path: format!(".github/workflows/{}", kind.file),
-                state: kind.state,
-                created_at: span.start,
-            });
-        }
-    }
-    workflows
-}
 
 /// Something that sets workflows off.
 #[derive(Debug, Clone)]
@@ -107,7 +37,7 @@ struct Yard<'a> {
 }
 
 pub(super) fn grow(dice: &mut Dice, span: Span, crowd: &Crowd, repository: &Repository) -> Vec<Run> {
-    let red = (0..KINDS.len()).map(|_| if dice.chance(0.2) { 0.45 } else { 0.07 }).collect();
+    let red = (0..KINDS.len()).map(|_| if dice.chance(0.2) { 0.35 } else { 0.03 }).collect();
     let mut yard = Yard { span, crowd, repository, red, runs: Vec::new() };
     for trigger in yard.triggers(dice) {
         yard.set_off(dice, &trigger);
@@ -303,8 +233,4 @@ impl Yard<'_> {
         }
         self.runs
     }
-}
-
-fn place(workflow: u64) -> usize {
-    usize::try_from(workflow - FIRST_ID).unwrap_or(0)
 }

@@ -58,7 +58,8 @@ fn the_reference_organisation_has_the_size_that_the_budgets_speak_of() {
 
 #[test]
 fn a_small_organisation_is_about_a_tenth_of_it() {
-    let figures: Vec<[usize; 6]> = (0..41).map(|number| figures(&grow(seed(number, 0)).repositories[0], now())).collect();
+    let figures: Vec<[usize; 6]> =
+        (0..41).map(|number| figures(&grow(seed(number, 0)).repositories[0], now())).collect();
     let medians: [usize; 6] = std::array::from_fn(|place| {
         let mut values: Vec<usize> = figures.iter().map(|figures| figures[place]).collect();
         values.sort_unstable();
@@ -82,7 +83,8 @@ fn a_hundredfold_organisation_is_a_hundred_times_as_busy_with_the_same_people() 
 fn facts_stand_in_the_order_that_their_times_and_numbers_promise() {
     for number in 0..10 {
         for repository in grow(seed(number, 0)).repositories {
-            let mut numbers: Vec<(u64, Timestamp)> = repository.pulls.iter().map(|it| (it.number, it.created_at)).collect();
+            let mut numbers: Vec<(u64, Timestamp)> =
+                repository.pulls.iter().map(|it| (it.number, it.created_at)).collect();
             numbers.extend(repository.issues.iter().map(|it| (it.number, it.created_at)));
             numbers.sort_unstable();
             assert!(numbers.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0 && pair[0].1 <= pair[1].1));
@@ -90,7 +92,12 @@ fn facts_stand_in_the_order_that_their_times_and_numbers_promise() {
             assert!(repository.runs.is_sorted_by_key(|it| (it.created_at, it.id)));
             assert!(repository.deployments.is_sorted_by_key(|it| (it.created_at, it.id)));
             assert!(repository.commits.is_sorted_by_key(|it| it.landed_at));
-            assert!(repository.commits.iter().all(|it| it.authored_at <= it.committed_at && it.committed_at <= it.landed_at));
+            assert!(
+                repository
+                    .commits
+                    .iter()
+                    .all(|it| it.authored_at <= it.committed_at && it.committed_at <= it.landed_at)
+            );
             attempts_are_in_order(&repository);
             tips_are_never_older_than_what_they_contain(&repository);
             for pull in &repository.pulls {
@@ -164,8 +171,9 @@ fn attempts(repository: &Repository, conclusions: &[&str]) -> bool {
 fn ran(repository: &Repository, part: i64, more: i64) -> bool {
     let jobs = repository.runs.iter().flat_map(|run| run.attempts.iter().flat_map(|attempt| &attempt.jobs));
     let length = SignedDuration::from_secs(216 * part + more);
-    jobs.filter(|job| job.conclusion == "cancelled")
-        .any(|job| job.started_at.zip(job.completed_at).is_some_and(|(from, until)| until.duration_since(from) == length))
+    jobs.filter(|job| job.conclusion == "cancelled").any(|job| {
+        job.started_at.zip(job.completed_at).is_some_and(|(from, until)| until.duration_since(from) == length)
+    })
 }
 
 fn edge(days: i64, seconds: i64) -> Timestamp {
@@ -176,7 +184,9 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
     ("an empty repository", |_, it| it.empty),
     ("a deleted account's pull request", |_, it| pull(it, |it| it.author.is_none())),
     ("a bot's pull request", |o, it| pull(it, |it| it.author.is_some_and(|id| o.people[id].bot))),
-    ("a machine's pull request", |o, it| pull(it, |it| it.author.is_some_and(|id| o.people[id].login == SERVICE_ACCOUNT))),
+    ("a machine's pull request", |o, it| {
+        pull(it, |it| it.author.is_some_and(|id| o.people[id].login == SERVICE_ACCOUNT))
+    }),
     ("a draft made ready", |_, it| pull(it, |it| it.born_draft && it.draft_turns.len() == 1)),
     ("ready, draft, ready", |_, it| pull(it, |it| !it.born_draft && it.draft_turns.len() == 2)),
     ("an open draft", |_, it| pull(it, |it| it.born_draft && it.draft_turns.is_empty() && it.closed_at.is_none())),
@@ -186,22 +196,34 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
             ready.is_some_and(|ready| it.merged_at.is_some() && it.comments.iter().any(|c| c.created_at < ready))
         })
     }),
-    ("an author's own comment", |_, it| pull(it, |it| it.comments.iter().any(|c| c.author == it.author && c.author.is_some()))),
-    ("an author's own review", |_, it| pull(it, |it| it.reviews.iter().any(|r| r.author == it.author && r.author.is_some()))),
+    ("an author's own comment", |_, it| {
+        pull(it, |it| it.comments.iter().any(|c| c.author == it.author && c.author.is_some()))
+    }),
+    ("an author's own review", |_, it| {
+        pull(it, |it| it.reviews.iter().any(|r| r.author == it.author && r.author.is_some()))
+    }),
     ("a bot's review", |o, it| pull(it, |it| it.reviews.iter().any(|r| r.author.is_some_and(|id| o.people[id].bot)))),
     ("a deleted account's comment", |_, it| pull(it, |it| it.comments.iter().any(|c| c.author.is_none()))),
-    ("a pending review", |_, it| pull(it, |it| it.reviews.iter().any(|r| r.submitted_at.is_none() && r.state == "PENDING"))),
+    ("a pending review", |_, it| {
+        pull(it, |it| it.reviews.iter().any(|r| r.submitted_at.is_none() && r.state == "PENDING"))
+    }),
     ("a dismissed review", |_, it| pull(it, |it| it.reviews.iter().any(|r| r.state == "DISMISSED"))),
     ("a silent approval", |_, it| {
         pull(it, |it| it.reviews.iter().any(|r| r.state == "APPROVED" && r.body.is_empty() && r.inline_comments == 0))
     }),
-    ("a review of lines alone", |_, it| pull(it, |it| it.reviews.iter().any(|r| r.body.is_empty() && r.inline_comments > 0))),
+    ("a review of lines alone", |_, it| {
+        pull(it, |it| it.reviews.iter().any(|r| r.body.is_empty() && r.inline_comments > 0))
+    }),
     ("a first answer after the merge", |_, it| {
-        pull(it, |it| it.reviews.is_empty() && it.comments.first().zip(it.merged_at).is_some_and(|(c, at)| c.created_at > at))
+        pull(it, |it| {
+            it.reviews.is_empty() && it.comments.first().zip(it.merged_at).is_some_and(|(c, at)| c.created_at > at)
+        })
     }),
     ("another base", |_, it| pull(it, |own| own.base != it.default_branch && own.merged_at.is_some())),
     ("a fork's pull request", |_, it| pull(it, |it| it.from_fork)),
-    ("a late touch", |_, it| pull(it, |it| it.touches.iter().any(|at| it.merged_at.is_some_and(|end| *at > end + DAY * 7)))),
+    ("a late touch", |_, it| {
+        pull(it, |it| it.touches.iter().any(|at| it.merged_at.is_some_and(|end| *at > end + DAY * 7)))
+    }),
     ("Hotfix:", |_, it| title(it, "Hotfix: ")),
     ("hot-fix", |_, it| title(it, "hot-fix ")),
     ("hotfixed", |_, it| pull(it, |it| it.title.contains("hotfixed"))),
@@ -211,13 +233,17 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
     ("do not revert", |_, it| pull(it, |it| it.title.contains("do not revert"))),
     ("revert:", |_, it| title(it, "revert: ")),
     ("revert(api):", |_, it| title(it, "revert(api): ")),
-    ("a body that reverts", |_, it| pull(it, |it| it.body.lines().any(|line| line.starts_with("This reverts commit ")))),
+    ("a body that reverts", |_, it| {
+        pull(it, |it| it.body.lines().any(|line| line.starts_with("This reverts commit ")))
+    }),
     ("a body that quotes a revert", |_, it| pull(it, |it| it.body.starts_with("> This reverts commit "))),
     ("a hotfix by label", |_, it| pull(it, |it| it.labels.iter().any(|l| l.0 == "hotfix"))),
     ("a revert by label", |_, it| pull(it, |it| it.labels.iter().any(|l| l.0 == "revert"))),
     ("force-merge", |_, it| pull(it, |it| it.labels.iter().any(|l| l.0 == "force-merge"))),
     ("force_merge", |_, it| pull(it, |it| it.labels.iter().any(|l| l.0 == "force_merge"))),
-    ("a label after the merge", |_, it| pull(it, |it| it.labels.iter().any(|l| it.merged_at.is_some_and(|at| l.1 > at)))),
+    ("a label after the merge", |_, it| {
+        pull(it, |it| it.labels.iter().any(|l| it.merged_at.is_some_and(|at| l.1 > at)))
+    }),
     ("more than 20 labels", |_, it| pull(it, |it| it.labels.len() > 20)),
     ("more than 50 comments", |_, it| pull(it, |it| it.comments.len() > 50)),
     ("more than 50 reviews", |_, it| pull(it, |it| it.reviews.len() > 50)),
@@ -236,10 +262,14 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
     ("open for a second more", |_, it| pull(it, |it| it.created_at == edge(14, 1))),
     ("a direct commit", |_, it| it.commits.iter().skip(1).any(|it| it.pull.is_none() && it.parents.len() == 1)),
     ("a merge commit of nobody's", |_, it| it.commits.iter().any(|it| it.pull.is_none() && it.parents.len() == 2)),
-    ("a merge commit of a pull request", |_, it| it.commits.iter().any(|it| it.pull.is_some() && it.parents.len() == 2)),
+    ("a merge commit of a pull request", |_, it| {
+        it.commits.iter().any(|it| it.pull.is_some() && it.parents.len() == 2)
+    }),
     ("a commit that landed days later", |_, it| it.commits.iter().any(|it| it.landed_at > it.committed_at + DAY * 7)),
     ("several commits of one pull request", |_, it| {
-        it.commits.windows(2).any(|two| two[0].pull.is_some() && two[0].pull == two[1].pull && two[1].parents.len() == 1)
+        it.commits
+            .windows(2)
+            .any(|two| two[0].pull.is_some() && two[0].pull == two[1].pull && two[1].parents.len() == 1)
     }),
     ("a commit as the week begins", |_, it| it.commits.iter().any(|it| it.committed_at == edge(7, 0))),
     ("a commit now", |_, it| it.commits.iter().any(|it| it.committed_at == now())),
@@ -254,13 +284,18 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
     ("a renamed file", |_, it| it.commits.iter().any(|it| it.files.iter().any(|file| file.1.is_some()))),
     ("files of several changes", |_, it| {
         let paths = |place: usize| it.commits.get(place).map(|it| &it.files);
-        (1..it.commits.len()).any(|place| paths(place - 1).zip(paths(place)).is_some_and(|(a, b)| a.iter().any(|f| b.contains(f))))
+        (1..it.commits.len())
+            .any(|place| paths(place - 1).zip(paths(place)).is_some_and(|(a, b)| a.iter().any(|f| b.contains(f))))
     }),
     ("a branch with slashes", |_, it| it.branches.iter().any(|it| it.name.contains('/'))),
     ("a deleted branch", |_, it| it.branches.iter().any(|it| it.deleted_at.is_some_and(|at| at < now()))),
     ("a tip as the month begins", |_, it| it.branches.iter().any(|it| it.tips.iter().any(|tip| tip.0 == edge(30, 0)))),
-    ("a tip a second before the month", |_, it| it.branches.iter().any(|it| it.tips.iter().any(|tip| tip.0 == edge(30, 1)))),
-    ("an old commit pushed lately", |_, it| it.branches.iter().any(|it| it.tips.iter().any(|tip| tip.1 > tip.0 + DAY * 7))),
+    ("a tip a second before the month", |_, it| {
+        it.branches.iter().any(|it| it.tips.iter().any(|tip| tip.0 == edge(30, 1)))
+    }),
+    ("an old commit pushed lately", |_, it| {
+        it.branches.iter().any(|it| it.tips.iter().any(|tip| tip.1 > tip.0 + DAY * 7))
+    }),
     ("a disabled workflow that ran", |_, it| {
         it.workflows.iter().any(|w| w.state == "disabled_manually" && it.runs.iter().any(|run| run.workflow == w.id))
     }),
@@ -268,7 +303,9 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
     ("a merge queue", |_, it| it.runs.iter().any(|it| it.event == "merge_group")),
     ("a pull request's target", |_, it| it.runs.iter().any(|it| it.event == "pull_request_target")),
     ("a fork's branch of our name", |_, it| {
-        it.runs.iter().any(|run| run.from_fork && run.head_branch == it.default_branch && run.event == "pull_request_review")
+        it.runs
+            .iter()
+            .any(|run| run.from_fork && run.head_branch == it.default_branch && run.event == "pull_request_review")
     }),
     ("a pull request of the default branch", |_, it| {
         it.runs.iter().any(|run| !run.from_fork && run.head_branch == it.default_branch && run.event == "pull_request")
@@ -294,28 +331,40 @@ const INCONVENIENCES: &[(&str, Happens)] = &[
         })
     }),
     ("running now", |_, it| {
-        it.runs.iter().any(|it| it.attempts.iter().any(|a| a.running_at <= now() && a.completed_at.is_some_and(|at| at > now())))
+        it.runs
+            .iter()
+            .any(|it| it.attempts.iter().any(|a| a.running_at <= now() && a.completed_at.is_some_and(|at| at > now())))
     }),
     ("queued now", |_, it| it.runs.iter().any(|it| it.created_at <= now() && it.attempts[0].running_at > now())),
     ("never over", |_, it| it.runs.iter().any(|it| it.attempts.iter().any(|a| a.completed_at.is_none()))),
     ("longer than 35 days", |_, it| {
-        it.runs.iter().any(|it| it.attempts.iter().any(|a| a.completed_at.is_some_and(|at| at > a.started_at + DAY * 35)))
+        it.runs
+            .iter()
+            .any(|it| it.attempts.iter().any(|a| a.completed_at.is_some_and(|at| at > a.started_at + DAY * 35)))
     }),
     ("more than 1000 runs in ten minutes", |_, it| {
-        it.runs.windows(1001).any(|some| some[1000].created_at.duration_since(some[0].created_at) <= SignedDuration::from_mins(10))
+        it.runs
+            .windows(1001)
+            .any(|some| some[1000].created_at.duration_since(some[0].created_at) <= SignedDuration::from_mins(10))
     }),
     ("two runs in one second", |_, it| it.runs.windows(2).any(|two| two[0].created_at == two[1].created_at)),
     ("a run as the week begins", |_, it| it.runs.iter().any(|it| it.created_at == edge(7, 0))),
     ("a run a second before the week", |_, it| it.runs.iter().any(|it| it.created_at == edge(7, 1))),
-    ("a run over as the slot begins", |_, it| it.runs.iter().any(|it| it.attempts[0].completed_at == Some(edge(0, 900)))),
+    ("a run over as the slot begins", |_, it| {
+        it.runs.iter().any(|it| it.attempts[0].completed_at == Some(edge(0, 900)))
+    }),
     ("a run over now", |_, it| it.runs.iter().any(|it| it.attempts[0].completed_at == Some(now()))),
     ("cancelled at 95 % of the limit", |_, it| ran(it, 95, 0)),
     ("cancelled a second before that", |_, it| ran(it, 95, -1)),
     ("cancelled at 94 % of the limit", |_, it| ran(it, 94, 0)),
-    ("a job nobody took", |_, it| it.runs.iter().any(|it| it.attempts.iter().any(|a| a.jobs.iter().any(|j| j.started_at.is_none())))),
+    ("a job nobody took", |_, it| {
+        it.runs.iter().any(|it| it.attempts.iter().any(|a| a.jobs.iter().any(|j| j.started_at.is_none())))
+    }),
     ("a failed deployment", |_, it| it.deployments.iter().any(|it| it.statuses.iter().any(|s| s.0 == "FAILURE"))),
     ("a success made inactive", |_, it| it.deployments.iter().any(|it| it.statuses.iter().any(|s| s.0 == "INACTIVE"))),
-    ("several environments", |_, it| it.deployments.iter().any(|a| it.deployments.iter().any(|b| a.environment != b.environment))),
+    ("several environments", |_, it| {
+        it.deployments.iter().any(|a| it.deployments.iter().any(|b| a.environment != b.environment))
+    }),
     ("an older commit deployed again", |_, it| {
         let landed = |sha: &str| it.commits.iter().find(|it| it.sha == sha).map(|it| it.landed_at);
         let of_one = it.deployments.iter().filter(|it| it.environment == "production");

@@ -22,7 +22,7 @@ pub(super) fn grow(dice: &mut Dice, span: Span, people: &[Person], pulls: &mut [
         let at = dice.snap(at);
         commits.push(direct(dice, people, at));
     }
-    commits.sort_by(|a, b| (a.landed_at, a.committed_at).cmp(&(b.landed_at, b.committed_at)));
+    commits.sort_by_key(|commit| (commit.landed_at, commit.committed_at));
     chain(&mut commits);
     commits
 }
@@ -86,16 +86,25 @@ fn merge(dice: &mut Dice, people: &[Person], pull: &Pull, merged_at: Timestamp) 
         0 => {
             let mut landed: Vec<Commit> = (0..dice.count(1, 3))
                 .map(|number| {
-                    let age = SignedDuration::from_secs(dice.below(merged_at.duration_since(pull.created_at).as_secs() + 86400));
+                    let age = SignedDuration::from_secs(
+                        dice.below(merged_at.duration_since(pull.created_at).as_secs() + 86400),
+                    );
                     make(dice, merged_at - age, &format!("Step {number} of {}", pull.title.to_lowercase()), 1)
                 })
                 .collect();
             landed.sort_by_key(|commit| commit.committed_at);
-            landed.push(make(dice, merged_at, &format!("Merge pull request #{} from acme/{}", pull.number, pull.head), 2));
+            landed.push(make(
+                dice,
+                merged_at,
+                &format!("Merge pull request #{} from acme/{}", pull.number, pull.head),
+                2,
+            ));
             landed
         }
         // A rebase makes them anew.
-        1 => (0..dice.count(1, 3)).map(|number| make(dice, merged_at, &format!("Step {number} of {}", pull.title), 1)).collect(),
+        1 => (0..dice.count(1, 3))
+            .map(|number| make(dice, merged_at, &format!("Step {number} of {}", pull.title), 1))
+            .collect(),
         _ => vec![make(dice, merged_at, &message, 1)],
     }
 }

@@ -80,7 +80,8 @@ impl Dice {
     }
 
     pub(super) fn sha(&mut self) -> String {
-        (0..5).map(|_| format!("{:08x}", self.next() >> 32)).collect()
+        let parts: [u64; 3] = [self.next(), self.next(), self.next()];
+        format!("{:016x}{:016x}{:08x}", parts[0], parts[1], parts[2] >> 32)
     }
 
     pub(super) fn word(&mut self) -> String {

@@ -28,7 +28,8 @@ pub(super) fn grow(dice: &mut Dice, span: Span, people: &[Person], branch: &str)
 fn pull(dice: &mut Dice, span: Span, people: &[Person], branch: &str, created_at: Timestamp, end: End) -> Pull {
     let created_at = dice.snap(created_at).max(span.start);
     let life = dice.about(SignedDuration::from_hours(30)) + SignedDuration::from_mins(3);
-    let closed_at = (end != End::Open).then(|| dice.snap(created_at + life).max(created_at + SignedDuration::from_secs(1)));
+    let closed_at =
+        (end != End::Open).then(|| dice.snap(created_at + life).max(created_at + SignedDuration::from_secs(1)));
     let until = closed_at.unwrap_or(span.end);
     let author = author(dice, people);
     let born_draft = dice.chance(0.18);
@@ -125,11 +126,23 @@ fn moment(dice: &mut Dice, from: Timestamp, until: Timestamp) -> Timestamp {
     if seconds < 3 { from } else { from + SignedDuration::from_secs(dice.between(1, seconds - 1)) }
 }
 
-fn reviews(dice: &mut Dice, people: &[Person], author: Option<PersonId>, from: Timestamp, until: Timestamp) -> Vec<Review> {
+fn reviews(
+    dice: &mut Dice,
+    people: &[Person],
+    author: Option<PersonId>,
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<Review> {
     let number = if dice.chance(0.004) { dice.count(51, 60) } else { dice.count(0, 3) };
     let mut reviews: Vec<Review> = (0..number)
         .map(|_| {
-            let state = *dice.weighted(&[(5, "APPROVED"), (3, "COMMENTED"), (2, "CHANGES_REQUESTED"), (1, "DISMISSED"), (1, "PENDING")]);
+            let state = *dice.weighted(&[
+                (5, "APPROVED"),
+                (3, "COMMENTED"),
+                (2, "CHANGES_REQUESTED"),
+                (1, "DISMISSED"),
+                (1, "PENDING"),
+            ]);
             let body = if dice.chance(0.4) { "Looks right to me.".to_owned() } else { String::new() };
             let silent = body.is_empty() && state == "APPROVED";
             Review {
@@ -145,12 +158,22 @@ fn reviews(dice: &mut Dice, people: &[Person], author: Option<PersonId>, from: T
     reviews
 }
 
-fn comments(dice: &mut Dice, people: &[Person], author: Option<PersonId>, from: Timestamp, until: Timestamp) -> Vec<Comment> {
+fn comments(
+    dice: &mut Dice,
+    people: &[Person],
+    author: Option<PersonId>,
+    from: Timestamp,
+    until: Timestamp,
+) -> Vec<Comment> {
     let number = if dice.chance(0.004) { dice.count(51, 70) } else { dice.count(0, 4) };
     let mut comments: Vec<Comment> = (0..number)
         .map(|_| {
             // Some talk goes on after the end.
-            let created_at = if dice.chance(0.1) { until + dice.about(SignedDuration::from_hours(20)) } else { moment(dice, from, until) };
+            let created_at = if dice.chance(0.1) {
+                until + dice.about(SignedDuration::from_hours(20))
+            } else {
+                moment(dice, from, until)
+            };
             Comment { author: voice(dice, people, author), created_at, body: "What about the edge?".to_owned() }
         })
         .collect();
@@ -160,7 +183,9 @@ fn comments(dice: &mut Dice, people: &[Person], author: Option<PersonId>, from: 
 
 fn labels(dice: &mut Dice, from: Timestamp, until: Timestamp) -> Vec<(String, Timestamp)> {
     let mut labels = Vec::new();
-    for (word, probability) in [("hotfix", 0.04), ("revert", 0.03), ("force-merge", 0.03), ("force_merge", 0.02), ("bug", 0.1), ("docs", 0.1)] {
+    for (word, probability) in
+        [("hotfix", 0.04), ("revert", 0.03), ("force-merge", 0.03), ("force_merge", 0.02), ("bug", 0.1), ("docs", 0.1)]
+    {
         if dice.chance(probability) {
             labels.push((word.to_owned(), moment(dice, from, until)));
         }

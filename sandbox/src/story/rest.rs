@@ -16,7 +16,9 @@ pub(super) fn issues(dice: &mut Dice, span: Span) -> Vec<Issue> {
                     labels.push(word.to_owned());
                 }
             }
-            let closed_at = dice.chance(0.7).then(|| created_at + dice.about(SignedDuration::from_hours(90)) + SignedDuration::from_secs(1));
+            let closed_at = dice
+                .chance(0.7)
+                .then(|| created_at + dice.about(SignedDuration::from_hours(90)) + SignedDuration::from_secs(1));
             Issue { number: 0, title: format!("Trouble with {}", dice.word()), labels, created_at, closed_at }
         })
         .collect()
@@ -35,7 +37,10 @@ pub(super) fn branches(dice: &mut Dice, span: Span, pulls: &[Pull]) -> Vec<Branc
                 tips.push((pushed - SignedDuration::from_secs(dice.below(600)), pushed));
             }
             tips.sort_by_key(|(_, pushed)| *pushed);
-            let deleted_at = pull.closed_at.filter(|_| dice.chance(0.92)).map(|closed| closed + SignedDuration::from_secs(dice.below(3600)));
+            let deleted_at = pull
+                .closed_at
+                .filter(|_| dice.chance(0.92))
+                .map(|closed| closed + SignedDuration::from_secs(dice.below(3600)));
             Branch { name: pull.head.clone(), tips, deleted_at }
         })
         .collect();
@@ -43,7 +48,11 @@ pub(super) fn branches(dice: &mut Dice, span: Span, pulls: &[Pull]) -> Vec<Branc
         let made = span.whenever(dice);
         let age = dice.about(SignedDuration::from_hours(300));
         let committed = dice.snap(made - age);
-        branches.push(Branch { name: format!("spike/{}-{number}", dice.word()), tips: vec![(committed, made)], deleted_at: None });
+        branches.push(Branch {
+            name: format!("spike/{}-{number}", dice.word()),
+            tips: vec![(committed, made)],
+            deleted_at: None,
+        });
     }
     branches.push(Branch { name: "release/1.x".to_owned(), tips: vec![(span.start, span.start)], deleted_at: None });
     branches.sort_by(|a, b| a.name.cmp(&b.name));
@@ -64,7 +73,13 @@ pub(super) fn deployments(dice: &mut Dice, span: Span, commits: &[Commit]) -> Ve
             let done = dice.snap(done).max(at + SignedDuration::from_secs(30));
             let end = *dice.weighted(&[(17, "SUCCESS"), (2, "FAILURE"), (1, "ERROR")]);
             let statuses = vec![("QUEUED", at), ("IN_PROGRESS", at + SignedDuration::from_secs(20)), (end, done)];
-            deployments.push(Deployment { id: 0, environment: environment.to_owned(), sha: commit.sha.clone(), created_at: at, statuses });
+            deployments.push(Deployment {
+                id: 0,
+                environment: environment.to_owned(),
+                sha: commit.sha.clone(),
+                created_at: at,
+                statuses,
+            });
         }
     }
     deployments.sort_by_key(|deployment| deployment.created_at);
@@ -81,7 +96,9 @@ fn retire(deployments: &mut [Deployment]) {
         let (before, rest) = deployments.split_at_mut(place);
         let Some((_, at)) = rest[0].statuses.iter().find(|(state, _)| *state == "SUCCESS") else { continue };
         let environment = &rest[0].environment;
-        let last = before.iter_mut().rev().find(|other| other.environment == *environment && other.statuses.iter().any(|(state, _)| *state == "SUCCESS"));
+        let last = before.iter_mut().rev().find(|other| {
+            other.environment == *environment && other.statuses.iter().any(|(state, _)| *state == "SUCCESS")
+        });
         if let Some(last) = last
             && !last.statuses.iter().any(|(state, _)| *state == "INACTIVE")
             && last.statuses.iter().all(|(_, time)| time < at)
@@ -91,12 +108,28 @@ fn retire(deployments: &mut [Deployment]) {
     }
 }
 
-pub(super) fn pushes(dice: &mut Dice, span: Span, people: &[Person], repository: &Repository) -> (Vec<ForcePush>, Vec<RuleSuite>) {
+pub(super) fn pushes(
+    dice: &mut Dice,
+    span: Span,
+    people: &[Person],
+    repository: &Repository,
+) -> (Vec<ForcePush>, Vec<RuleSuite>) {
     let mut forced: Vec<ForcePush> = (0..span.times(5.0))
         .map(|_| {
             let at = span.whenever(dice);
-            let branch = if dice.chance(0.3) { repository.default_branch.clone() } else { dice.pick(&repository.branches).name.clone() };
-            ForcePush { id: 0, branch, at: dice.snap(at), actor: dice.count(0, people.len() - 1), before: dice.sha(), after: dice.sha() }
+            let branch = if dice.chance(0.3) {
+                repository.default_branch.clone()
+            } else {
+                dice.pick(&repository.branches).name.clone()
+            };
+            ForcePush {
+                id: 0,
+                branch,
+                at: dice.snap(at),
+                actor: dice.count(0, people.len() - 1),
+                before: dice.sha(),
+                after: dice.sha(),
+            }
         })
         .collect();
     forced.sort_by_key(|push| push.at);
@@ -110,7 +143,7 @@ pub(super) fn pushes(dice: &mut Dice, span: Span, people: &[Person], repository:
             branch: repository.default_branch.clone(),
             at: commit.landed_at,
             actor: commit.author,
-            result: *dice.weighted(&[(6, "pass"), (3, "bypass"), (1, "fail")]),
+            result: dice.weighted::<&str>(&[(6, "pass"), (3, "bypass"), (1, "fail")]),
             after: commit.sha.clone(),
         })
         .collect();

@@ -59,11 +59,21 @@ pub(super) fn grow(dice: &mut Dice, span: Span, people: &[Person], repository: &
     let mut runs: Vec<Run> = Vec::with_capacity(times.len());
     for at in times {
         let kind = *dice.weighted(&WEIGHTS);
-        let again = if dice.chance(0.04) { runs.iter().rev().take(20).find(|run| run.workflow == 1001 + kind as u64).cloned() } else { None };
+        let again = if dice.chance(0.04) {
+            runs.iter().rev().take(20).find(|run| run.workflow == 1001 + kind as u64).cloned()
+        } else {
+            None
+        };
         let run = run(dice, people, repository, kind, at, red[kind]);
         // The same commit once more, as a person does who does not believe a failure.
         runs.push(match again {
-            Some(before) => Run { event: before.event, head_branch: before.head_branch, head_sha: before.head_sha, from_fork: before.from_fork, ..run },
+            Some(before) => Run {
+                event: before.event,
+                head_branch: before.head_branch,
+                head_sha: before.head_sha,
+                from_fork: before.from_fork,
+                ..run
+            },
             None => run,
         });
     }
@@ -92,7 +102,8 @@ fn run(dice: &mut Dice, people: &[Person], repository: &Repository, kind: usize,
     let from_pull = event.starts_with("pull_request");
     let landed = repository.commits.partition_point(|commit| commit.landed_at <= at).saturating_sub(1);
     let tip = repository.commits[landed].sha.clone();
-    let elsewhere = from_pull || (event == "push" && dice.chance(0.3)) || (event == "workflow_dispatch" && dice.chance(0.2));
+    let elsewhere =
+        from_pull || (event == "push" && dice.chance(0.3)) || (event == "workflow_dispatch" && dice.chance(0.2));
     let (head_branch, head_sha, from_fork) = if elsewhere {
         let pull = dice.pick(&repository.pulls);
         // A fork may build from a branch of our default one's name, and then nothing but the fork tells them apart.
@@ -157,25 +168,42 @@ fn attempt(dice: &mut Dice, started_at: Timestamp, conclusion: &'static str) -> 
         "skipped" | "startup_failure" | "action_required" | "stale" => SignedDuration::from_secs(dice.between(0, 3)),
         "timed_out" => SignedDuration::from_mins(LIMIT_MINUTES),
         // Cancelled at nineteen twentieths of the limit, or shortly before or after it.
-        "cancelled" if dice.chance(0.12) => SignedDuration::from_mins(LIMIT_MINUTES * 95 / 100) + SignedDuration::from_secs(dice.between(-2, 2) * 30),
+        "cancelled" if dice.chance(0.12) => {
+            SignedDuration::from_mins(LIMIT_MINUTES * 95 / 100) + SignedDuration::from_secs(dice.between(-2, 2) * 30)
+        }
         _ => SignedDuration::from_secs(60) + dice.about(SignedDuration::from_mins(4)),
     };
     let ends = !dice.chance(0.002);
     let completed_at = ends.then(|| dice.snap(running_at + length).max(running_at));
     let jobs = match (conclusion, completed_at) {
         ("skipped" | "startup_failure" | "action_required" | "stale", _) | (_, None) => Vec::new(),
-        (_, Some(completed_at)) => (0..dice.count(1, 2)).map(|number| job(dice, number, running_at, completed_at, length, conclusion)).collect(),
+        (_, Some(completed_at)) => (0..dice.count(1, 2))
+            .map(|number| job(dice, number, running_at, completed_at, length, conclusion))
+            .collect(),
     };
     Attempt { started_at, running_at, completed_at, conclusion, jobs }
 }
 
-fn job(dice: &mut Dice, number: usize, from: Timestamp, until: Timestamp, length: SignedDuration, conclusion: &'static str) -> Job {
+fn job(
+    dice: &mut Dice,
+    number: usize,
+    from: Timestamp,
+    until: Timestamp,
+    length: SignedDuration,
+    conclusion: &'static str,
+) -> Job {
     let label = *dice.weighted(&[(6, "ubuntu-latest"), (2, "self-hosted"), (1, "macos-14")]);
     // The first job fills the attempt, the others end somewhere in it.
-    let started_at = if length > SignedDuration::from_hours(1) { from } else { from + SignedDuration::from_secs(dice.below(20)) }.min(until);
+    let started_at =
+        if length > SignedDuration::from_hours(1) { from } else { from + SignedDuration::from_secs(dice.below(20)) }
+            .min(until);
     let waits_for_ever = conclusion == "cancelled" && dice.chance(0.2) && length < SignedDuration::from_hours(1);
     let last = number == 0;
-    let completed_at = if last { until } else { started_at + SignedDuration::from_secs(dice.below(until.duration_since(started_at).as_secs() + 1)) };
+    let completed_at = if last {
+        until
+    } else {
+        started_at + SignedDuration::from_secs(dice.below(until.duration_since(started_at).as_secs() + 1))
+    };
     Job {
         id: 0,
         name: format!("job {number}"),
@@ -183,7 +211,11 @@ fn job(dice: &mut Dice, number: usize, from: Timestamp, until: Timestamp, length
         started_at: (!waits_for_ever).then_some(started_at),
         completed_at: Some(completed_at),
         conclusion: if last { conclusion } else { "success" },
-        labels: if label == "self-hosted" { vec![label.to_owned(), "linux".to_owned()] } else { vec![label.to_owned()] },
+        labels: if label == "self-hosted" {
+            vec![label.to_owned(), "linux".to_owned()]
+        } else {
+            vec![label.to_owned()]
+        },
         runner: (!waits_for_ever).then(|| format!("runner-{}", dice.below(6) + 1)),
     }
 }

@@ -20,6 +20,7 @@ mod runs;
 mod scores;
 mod settings;
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the numbers are worked by hand and come out exact")]
 mod tests;
 
 pub use settings::{Deploys, Settings};
@@ -148,7 +149,9 @@ pub fn github_observations(
             tags.iter().map(|(tag, value)| (*tag, value.as_str())).chain([("repo", repo.as_str())]).collect();
         found.entry(key(name, &tags)).or_default().push(value);
     }
-    found.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
+    for values in found.values_mut() {
+        values.sort_by(f64::total_cmp);
+    }
     found
 }
 
@@ -158,7 +161,8 @@ type Observation = (&'static str, Vec<(&'static str, String)>, f64);
 fn branches(view: View, book: &mut Book) {
     let repo = view.repo();
     let there = |branch: &&Branch| branch.name != view.branch() && !branch.deleted_at.is_some_and(|at| view.past(at));
-    let tip = |branch: &Branch| branch.tips.iter().rfind(|(_, since)| view.past(*since)).map(|(committed, _)| *committed);
+    let tip =
+        |branch: &Branch| branch.tips.iter().rfind(|(_, since)| view.past(*since)).map(|(committed, _)| *committed);
     let open: Vec<&str> =
         pulls::open(view).iter().filter(|pull| !pull.from_fork).map(|pull| pull.head.as_str()).collect();
     let tips: Vec<(&str, Timestamp)> = view

@@ -216,7 +216,7 @@ pub(super) async fn older(
         // What left the window since is newer than what was found before it.
         let telling = |workflow: &Workflow| {
             let all = dropped.iter().chain(older.values());
-            telling(all.filter(|run| run.workflow == workflow.id && fits(run)).cloned().collect())
+            telling(&all.filter(|run| run.workflow == workflow.id && fits(run)).cloned().collect::<Vec<_>>())
         };
         return Ok(undecided.into_iter().flat_map(telling).collect());
     }
@@ -225,7 +225,7 @@ pub(super) async fn older(
         let path =
             format!("/repos/{repo}/actions/workflows/{id}/runs?branch={}&status=completed&per_page=20", escape(branch));
         let listed: Listed = client.get(&path).await?;
-        Ok::<_, Error>(telling(reads(listed.workflow_runs, branch).filter(fits).collect()))
+        Ok::<_, Error>(telling(&reads(listed.workflow_runs, branch).filter(fits).collect::<Vec<_>>()))
     });
     let found: Vec<Vec<(u64, Run)>> = stream::iter(asked).buffer_unordered(ABREAST).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
@@ -233,8 +233,9 @@ pub(super) async fn older(
 
 /// Of a workflow's older runs those that say something, by their ids: the newest decisive one, and the newest push, which
 /// makes the workflow a blocking one whatever became of it.
-fn telling(runs: Vec<Run>) -> Vec<(u64, Run)> {
-    let newest = |wanted: fn(&Run) -> bool| runs.iter().filter(|run| wanted(run)).max_by_key(|run| (run.number, run.attempt));
+fn telling(runs: &[Run]) -> Vec<(u64, Run)> {
+    let newest =
+        |wanted: fn(&Run) -> bool| runs.iter().filter(|run| wanted(run)).max_by_key(|run| (run.number, run.attempt));
     [newest(decides), newest(|run| run.push)].into_iter().flatten().map(|run| (run.id, run.clone())).collect()
 }
 

@@ -4,10 +4,9 @@
 
 use github::GitHub;
 use jiff::Timestamp;
-use sandbox::{Clock, Options, Sandbox, Seed, truth};
+use sandbox::{Clock, Options, Sandbox, Seed};
 use shared::testing::Folder;
 use shared::{Collector, Env, Event, Life, Report};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub const EPOCH: &str = "2026-01-08T12:00:00Z";
@@ -19,7 +18,7 @@ pub struct Stage {
     pub clock: Clock,
     pub life: Life,
     pub collector: GitHub,
-    pub state: Folder,
+    _state: Folder,
 }
 
 impl Stage {
@@ -39,7 +38,7 @@ impl Stage {
         let env = Env::load(settings).await.unwrap();
         let life = Life::prepare::<GitHub>(&env, &[], push).await.unwrap();
         let collector = GitHub::connect(&env).await.unwrap();
-        Self { sandbox, clock, life, collector, state }
+        Self { sandbox, clock, life, collector, _state: state }
     }
 
     pub async fn run(&self) -> Report {
@@ -58,18 +57,5 @@ impl Stage {
             report = self.run().await;
         }
         report
-    }
-
-    pub fn truth(&self, now: Timestamp) -> BTreeMap<String, f64> {
-        let organisation = self.sandbox.organisation();
-        let settings = truth::Settings::default();
-        let mut sum = BTreeMap::new();
-        for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
-            for (series, value) in truth::github(repository, &organisation.people, now, &settings) {
-                // The totals over checks are those of the whole run.
-                *sum.entry(series).or_insert(0.0) += value;
-            }
-        }
-        sum
     }
 }

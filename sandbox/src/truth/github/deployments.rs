@@ -20,7 +20,8 @@ fn successes<'a>(view: View<'a>, deploys: &Deploys) -> Vec<(Timestamp, &'a str)>
         Deploys::Environment(name) => {
             let of_it = view.repository.deployments.iter().filter(|deployment| deployment.environment == *name);
             // What a newer deployment made inactive has succeeded all the same.
-            let first = |statuses: &[(&str, Timestamp)]| statuses.iter().find(|(state, _)| *state == "SUCCESS").map(|it| it.1);
+            let first =
+                |statuses: &[(&str, Timestamp)]| statuses.iter().find(|(state, _)| *state == "SUCCESS").map(|it| it.1);
             of_it
                 .filter_map(|deployment| Some((first(&deployment.statuses)?, deployment.sha.as_str())))
                 .filter(|(at, _)| view.past(*at))
@@ -92,9 +93,9 @@ fn is_incident(view: View, issue: &Issue) -> bool {
 fn failed(view: View, release: &Release, next: Option<&Release>, incidents: &[&Issue]) -> bool {
     let until = next.map_or(release.at + DAY, |next| next.at.min(release.at + DAY));
     let incident = incidents.iter().any(|issue| release.at <= issue.created_at && issue.created_at < until);
-    let mends = |commit: &&Commit| {
+    let mends = |commit: &Commit| {
         let (hotfix, revert) = changes::judge(view, commit);
         hotfix || revert
     };
-    incident || next.is_some_and(|next| next.commits.iter().any(|commit| mends(&commit)))
+    incident || next.is_some_and(|next| next.commits.iter().any(|commit| mends(commit)))
 }

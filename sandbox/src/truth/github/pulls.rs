@@ -19,17 +19,14 @@ fn ended_at(view: View, pull: &Pull) -> Option<Timestamp> {
 }
 
 /// O of the catalogue.
-pub(super) fn open(view: View) -> Vec<&Pull> {
+pub(super) fn open(view: View<'_>) -> Vec<&Pull> {
     view.repository.pulls.iter().filter(|pull| view.past(pull.created_at) && ended_at(view, pull).is_none()).collect()
 }
 
 /// M of the catalogue for a window of this length, each with its time.
-pub(super) fn merged(view: View, length: SignedDuration) -> Vec<(&Pull, Timestamp)> {
+pub(super) fn merged(view: View<'_>, length: SignedDuration) -> Vec<(&Pull, Timestamp)> {
     let pulls = view.repository.pulls.iter();
-    pulls
-        .filter_map(|pull| Some((pull, merged_at(view, pull)?)))
-        .filter(|(_, at)| view.within(length, *at))
-        .collect()
+    pulls.filter_map(|pull| Some((pull, merged_at(view, pull)?))).filter(|(_, at)| view.within(length, *at)).collect()
 }
 
 fn is_draft(view: View, pull: &Pull) -> bool {
@@ -149,8 +146,5 @@ pub(super) fn counts(view: View, book: &mut Book) {
 
 pub(super) fn observations(view: View, from: Timestamp) -> Vec<Observation> {
     let merged = merged(view, view.now.duration_since(from));
-    merged
-        .into_iter()
-        .map(|(pull, at)| ("github.prs.cycle_time", Vec::new(), hours(pull.created_at, at)))
-        .collect()
+    merged.into_iter().map(|(pull, at)| ("github.prs.cycle_time", Vec::new(), hours(pull.created_at, at))).collect()
 }

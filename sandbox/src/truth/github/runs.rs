@@ -5,7 +5,7 @@ use crate::model::github::{Attempt, Job, Run, Workflow};
 use crate::truth::book::{Book, word};
 use crate::truth::statistics::{mean, percentile, ratio, seconds, size};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The roles a workflow may have, a closed set.
 const ROLES: [&str; 3] = ["blocking", "benchmark", "other"];
@@ -78,24 +78,20 @@ pub(super) fn means(name: &str, workflow: &Workflow) -> bool {
 }
 
 fn is_benchmark(view: View, workflow: &Workflow) -> bool {
-    match &view.settings.benchmark_workflows {
-        Some(names) => names.iter().any(|name| means(name, workflow)),
-        None => {
-            let name = workflow.name.to_lowercase();
-            name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "benchmark")
-        }
+    if let Some(names) = &view.settings.benchmark_workflows {
+        return names.iter().any(|name| means(name, workflow));
     }
+    let name = workflow.name.to_lowercase();
+    name.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "benchmark")
 }
 
 fn is_blocking(view: View, workflow: &Workflow) -> bool {
-    match &view.settings.blocking_workflows {
-        Some(names) => names.iter().any(|name| means(name, workflow)),
-        None => {
-            let by_push = |run: &&&Run| matches!(run.event, "push" | "merge_group") && run.workflow == workflow.id;
-            let runs = created(view, FORTNIGHT);
-            !is_benchmark(view, workflow) && runs.iter().filter(by_push).any(|run| on_branch(view, run))
-        }
+    if let Some(names) = &view.settings.blocking_workflows {
+        return names.iter().any(|name| means(name, workflow));
     }
+    let by_push = |run: &&Run| matches!(run.event, "push" | "merge_group") && run.workflow == workflow.id;
+    !is_benchmark(view, workflow)
+        && created(view, FORTNIGHT).into_iter().filter(by_push).any(|run| on_branch(view, run))
 }
 
 fn role(view: View, workflow: &Workflow) -> &'static str {
@@ -209,7 +205,9 @@ pub(super) fn benchmark_results(view: View) -> Vec<bool> {
 fn timed_out(view: View, over: &Over) -> bool {
     match over.attempt.conclusion {
         "timed_out" => true,
-        "cancelled" => over.attempt.jobs.iter().any(|job| job.conclusion == "cancelled" && at_limit(view, over.run, job)),
+        "cancelled" => {
+            over.attempt.jobs.iter().any(|job| job.conclusion == "cancelled" && at_limit(view, over.run, job))
+        }
         _ => false,
     }
 }
@@ -227,19 +225,19 @@ fn at_limit(view: View, run: &Run, job: &Job) -> bool {
 
 /// What both failed and later passed: workflow and head commit.
 fn flaky<'a>(runs: &[Over<'a>]) -> BTreeSet<(u64, &'a str)> {
-    let mut found = BTreeSet::new();
-    for passed in runs.iter().filter(|over| over.passed()) {
-        let same = |run: &Run| run.workflow == passed.run.workflow && run.head_sha == passed.run.head_sha;
-        let earlier = &passed.run.attempts[..passed.number - 1];
-        let rerun = earlier.iter().any(|attempt| is_failure(attempt.conclusion));
-        let followed = runs
-            .iter()
-            .any(|failed| failed.failed() && same(failed.run) && failed.run.run_number < passed.run.run_number);
-        if rerun || followed {
-            found.insert((passed.run.workflow, passed.run.head_sha.as_str()));
-        }
+    let what = |over: &Over<'a>| (over.run.workflow, over.run.head_sha.as_str());
+    // The first failed run of each.
+    let mut failed: BTreeMap<(u64, &str), u64> = BTreeMap::new();
+    for over in runs.iter().filter(|over| over.failed()) {
+        let first = failed.entry(what(over)).or_insert(over.run.run_number);
+        *first = over.run.run_number.min(*first);
     }
-    found
+    let flaky = |passed: &&Over<'a>| {
+        let earlier = &passed.run.attempts[..passed.number - 1];
+        let followed = failed.get(&what(passed)).is_some_and(|first| *first < passed.run.run_number);
+        followed || earlier.iter().any(|attempt| is_failure(attempt.conclusion))
+    };
+    runs.iter().filter(|over| over.passed()).filter(flaky).map(what).collect()
 }
 
 fn durations(runs: &[Over]) -> Vec<f64> {
@@ -255,7 +253,9 @@ pub(super) fn counts(view: View, book: &mut Book) {
     let repo = view.repo();
     let runs = all_over(view, WEEK);
     let decided = || {
-        runs.iter().filter(|over| over.decisive() && on_branch(view, over.run)).filter(|over| view.within(SLOT, over.at))
+        runs.iter()
+            .filter(|over| over.decisive() && on_branch(view, over.run))
+            .filter(|over| view.within(SLOT, over.at))
     };
     book.put("github.ci.runs_decided.new", &[("repo", &repo)], size(decided().count()));
     let passed = decided().filter(|over| over.passed()).count();
