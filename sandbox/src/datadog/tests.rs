@@ -1,3 +1,5 @@
+//! What the tests of the pretend Datadog share.
+
 mod catalogue;
 mod intake;
 mod query;

@@ -1,3 +1,5 @@
+//! Each fault, as a client meets it.
+
 use super::*;
 use axum::Router;
 use axum::routing::{get, post};

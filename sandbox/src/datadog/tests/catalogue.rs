@@ -1,3 +1,5 @@
+//! The pretend Datadog as its clients see it: catalogue.
+
 use super::*;
 
 const LATE: &str = "/api/v2/metrics/historical-metrics-configurations";

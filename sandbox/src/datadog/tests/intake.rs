@@ -1,3 +1,5 @@
+//! The pretend Datadog as its clients see it: intake.
+
 use super::*;
 use crate::datadog::{Intaken, body};
 use flate2::Compression;

@@ -1,3 +1,5 @@
+//! The pretend Datadog as its clients see it: query.
+
 use super::*;
 
 /// Two repositories on the grid, a count, and the hours that things took.

@@ -1,0 +1,27 @@
+# Each target does all its own set-up; what it installs goes to $VITALS_CACHE, ~/.cache/vitals by default.
+# Needed: Rust, a C compiler, Python 3 and Node.
+
+PYTHON ?= python3
+
+.PHONY: help demo test bench lint
+.NOTPARALLEL:
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## The pretend organisation, a day of runs, and the points that are then in the store
+	cargo run --locked --package vitals -- demo
+
+test: ## Every test: ours, then each part that puts a real third-party piece beside ours
+	$(PYTHON) tests/real/run.py
+
+test-%: ## One part of them: cargo, graphql, rest, datadog, clients, aws, lambda or sqlite
+	$(PYTHON) tests/real/run.py $*
+
+bench: ## Each figure beside its budget, on the function as it is deployed
+	cargo build --locked --profile deploy --package bench
+	cargo build --locked --profile deploy --package github
+	"$${CARGO_TARGET_DIR:-target}/deploy/bench"
+
+lint: ## Format, clippy, documentation, dependencies, generated files
+	$(PYTHON) tests/real/lint.py

@@ -1,0 +1,1 @@
+"""What the parts stand on: their cache, servers, the sandbox, and the verdicts they give."""
