@@ -15,8 +15,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64> {
     let site = env.get("DD_SITE").unwrap_or("datadoghq.com");
     let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
-    let key = env.required_secret("DD_API_KEY", "an API key")?;
-    let application = env.required_secret("DD_APP_KEY", "an application key that may query time series")?;
+    let key = env.required_secret("DD_API_KEY", "it is an API key")?;
+    let application = env.required_secret("DD_APP_KEY", "it is an application key that may query time series")?;
     let http = Http::new(env, "datadog", base.clone(), Auth::Header(HeaderName::from_static("dd-api-key"), key))?;
     let now = floor(wall);
     let tags = Base {

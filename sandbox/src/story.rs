@@ -67,9 +67,9 @@ pub fn grow(seed: Seed) -> Organisation {
 fn people(dice: &mut Dice, humans: u64) -> Vec<Person> {
     let bots = ["dependabot", "renovate", "reviewer"].into_iter().map(|word| Person {
         login: format!("{word}[bot]"),
-        // An app commits under its login, with an address that GitHub makes up for it.
+        // An app commits under its login.
         name: format!("{word}[bot]"),
-        emails: vec![format!("49699333+{word}[bot]@users.noreply.example.org")],
+        emails: vec![format!("{word}@bots.example.org")],
         bot: true,
         linked: true,
     });

@@ -154,7 +154,7 @@ impl Env {
         self.secret(name).ok_or_else(|| {
             Error::config(
                 name,
-                format!("not set; {hint}, in the environment or as a key of the secret that SECRET_ARN names"),
+                format!("not set; {hint}; an example: {name}=0123…cdef, in the environment or as a key of the secret that SECRET_ARN names"),
             )
         })
     }

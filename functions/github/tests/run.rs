@@ -135,3 +135,64 @@ async fn a_whole_run_conforms_to_the_catalogue() {
     metrics.extend(GitHub::CHECKS.iter().flat_map(|check| check.rows));
     conforms(&metrics, &samples);
 }
+
+/// The counts of a report by series and slot, those of the totals over checks left out.
+fn counts(report: &Report) -> BTreeMap<(Timestamp, String), f64> {
+    let slot = |sample: &Sample| Some(((sample.time()?, sample.series()), sample.value()?));
+    report.samples.iter().filter(|sample| sample.metric().kind == Kind::Count).filter_map(slot).collect()
+}
+
+#[tokio::test]
+async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
+    let (mut counted, mut observed) = (0, 0);
+    for number in 200..240 {
+        let start = time_of(number);
+        let stage = Stage::new(seed(number), start, true, &[]).await;
+        let first = stage.run().await;
+        assert!(counts(&first).is_empty(), "a first run counts nothing");
+        let later = start + GRID * 3;
+        stage.clock.set(later);
+        let report = stage.run().await;
+        if reruns(&stage, start, later) {
+            continue;
+        }
+        let (organisation, settings) = (stage.sandbox.organisation(), sandbox::truth::Settings::default());
+        let told = counts(&report);
+        let slots: std::collections::BTreeSet<Timestamp> = told.keys().map(|(slot, _)| *slot).collect();
+        assert_eq!(slots.len(), 4, "every slot since the last delivered one, and as many before it as Datadog takes");
+        let mut said: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for sample in report.samples.iter().filter(|sample| sample.metric().kind == Kind::Distribution) {
+            said.entry(sample.series()).or_default().extend(sample.value());
+        }
+        said.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
+        let mut truth: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
+            for slot in &slots {
+                for (series, value) in
+                    sandbox::truth::github_counts(repository, &organisation.people, *slot, later, &settings)
+                {
+                    assert_eq!(
+                        told.get(&(*slot, series.clone())),
+                        Some(&value),
+                        "seed {number}: {series} in the slot to {slot}"
+                    );
+                    counted += 1;
+                }
+            }
+            truth.extend(sandbox::truth::github_observations(
+                repository,
+                &organisation.people,
+                (start, later),
+                &settings,
+            ));
+        }
+        let lengths = |values: &BTreeMap<String, Vec<f64>>| values.values().map(Vec::len).sum::<usize>();
+        assert_eq!(lengths(&said), lengths(&truth), "seed {number}: {said:?} and {truth:?}");
+        for (series, values) in &truth {
+            let close = said.get(series).is_some_and(|said| said.iter().zip(values).all(|(a, b)| (a - b).abs() < 1e-9));
+            assert!(close, "seed {number}: {series}: said {:?}, true {values:?}", said.get(series));
+        }
+        observed += lengths(&truth);
+    }
+    assert!(counted > 500 && observed > 100, "{counted} counts, {observed} observations");
+}

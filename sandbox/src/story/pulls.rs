@@ -42,7 +42,8 @@ fn pull(dice: &mut Dice, span: Span, people: &[Person], branch: &str, created_at
         body,
         base,
         head: format!("{}/change-#", dice.word()),
-        from_fork: dice.chance(0.08),
+        // An app works in the repository itself.
+        from_fork: dice.chance(0.08) && author.is_none_or(|author| !people[author].bot),
         created_at,
         born_draft,
         draft_turns: turns(dice, born_draft, created_at, until),

@@ -122,7 +122,8 @@ fn run(dice: &mut Dice, people: &[Person], repository: &Repository, kind: usize,
         head_branch,
         head_sha,
         from_fork,
-        actor: dice.count(0, people.len() - 1),
+        // An app has no fork.
+        actor: dice.count(0, people.iter().filter(|person| !(from_fork && person.bot)).count() - 1),
         created_at: at,
         attempts: attempts(dice, at, red),
     }

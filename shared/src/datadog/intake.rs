@@ -46,10 +46,7 @@ impl Intake {
             return Err(Error::config("DD_SITE", format!("`{site}` is no site; an example: DD_SITE=datadoghq.eu")));
         }
         let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
-        let key = env.required_secret(
-            "DD_API_KEY",
-            "an API key of your Datadog organisation, for example DD_API_KEY=0123…cdef",
-        )?;
+        let key = env.required_secret("DD_API_KEY", "it is an API key of your Datadog organisation")?;
         let auth = Auth::Header(HeaderName::from_static("dd-api-key"), key);
         Ok(Self { http: Http::new(env, "datadog", base.clone(), auth)?, base, site })
     }

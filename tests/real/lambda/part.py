@@ -68,8 +68,13 @@ def invocation(sandbox, folder):
         answer = json.loads(done.stdout)
         equal("the answer names the collector", answer.get("collector"), "github")
         check("points were accepted", (answer.get("accepted") or 0) > 100, answer)
-        lines = [line for line in server.output().splitlines() if line.startswith("{") and '"message":"run"' in line]
-        check("one line of JSON in the log sums the run up", len(lines) == 1, server.output()[-2000:])
+        # The log comes through a pipe of its own and may be a moment later than the answer.
+        for _ in range(50):
+            lines = [line for line in server.output().splitlines() if line.startswith("{") and '"message":"run"' in line]
+            if lines:
+                break
+            time.sleep(0.1)
+        check("one line of JSON in the log sums the run up", len(lines) == 1, lines or server.output())
         secrets = [name for name in ("GITHUB_TOKEN", "DD_API_KEY") if sandbox.settings[name] in server.output()]
         check("no secret is in the log", not secrets, secrets)
     found = series(sandbox, "github.prs.open")

@@ -41,7 +41,7 @@ impl Credentials {
             text.parse()
                 .map_err(|_| Error::config(name, format!("`{text}` is no number; an example: {name}={example}")))
         };
-        let key = env.required_secret("GITHUB_APP_KEY", "the private key of the App as PEM")?;
+        let key = env.required_secret("GITHUB_APP_KEY", "it is the private key of the App as PEM")?;
         app_key(&key)?;
         Ok(Self::App {
             id: number("GITHUB_APP_ID", "12345")?,
