@@ -221,6 +221,8 @@ def refusals(proxy, sandbox, repo):
 def collector(prism, proxy, sandbox, folder):
     """The real collector with the proxy in GitHub's place."""
     own = {
+        # The smaller repository: details are asked for a few at a time, and this is to see every part read to its end.
+        "GITHUB_REPOS": sandbox.settings["GITHUB_REPOS"].split(",")[-1],
         "GITHUB_URL": proxy.base,
         "GITHUB_GRAPHQL_URL": f"{sandbox.settings['GITHUB_URL']}/graphql",
         "GITHUB_FORCE_SOURCES": "activity,labels,rule_suites",

@@ -73,6 +73,19 @@ class Server:
             time.sleep(0.1)
         raise RuntimeError(f"{self.name} is not ready after {seconds} s:\n{self.output()[-2000:]}")
 
+    def listens(self, port, seconds=60):
+        """Waits until it takes connections at this port, without asking it anything."""
+
+        def connected():
+            try:
+                socket.create_connection((HOST, port), timeout=2).close()
+            except OSError:
+                return False
+            return True
+
+        self.wait(connected, seconds)
+        return self
+
     def answers(self, url, seconds=60):
         """Waits until it answers HTTP at this address, with whatever status."""
 
