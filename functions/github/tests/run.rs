@@ -124,8 +124,8 @@ async fn a_whole_run_conforms_to_the_catalogue() {
     let stage = Stage::new(seed(1), at(EPOCH), true, &more).await;
     let mut samples: Vec<Sample> = stage.settled().await.samples;
     // A quiet quarter of an hour observes nothing, so that some rows are those of an earlier run.
-    for _ in 0..12 {
-        stage.clock.advance(GRID);
+    for _ in 0..16 {
+        stage.clock.advance(GRID * 8);
         let said = stage.settled().await.samples;
         samples.retain(|earlier| !said.iter().any(|sample| sample.name() == earlier.name()));
         samples.extend(said);

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 
 from stage.recorder import Recorder
-from stage.sandbox import NEXT, NOW, Run, Sandbox
+from stage.sandbox import GRID, NEXT, NOW, Run, Sandbox
 from stage.servers import HOST, Server, free_port
 from stage.verdicts import check, equal, main
 
@@ -118,42 +118,38 @@ def bucket(moto):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         alone, shared = folder / "alone.sqlite", folder / "shared.sqlite"
-        for at in (NOW, NEXT):
-            with Sandbox("--at", at, "--db", alone) as sandbox:
-                check(
-                    f"the run at {at} delivers, its store a directory",
-                    delivered(run := sandbox.collect(name, at)),
-                    run.said,
-                )
-        with Sandbox("--at", NOW, "--db", shared) as sandbox:
+        with Sandbox("--at", NOW, "--db", alone) as sandbox:
+            for at in (NOW, NEXT):
+                run = sandbox.collect(name, at)
+                check(f"the run at {at} delivers, its store a directory", delivered(run), run.said)
+                sandbox.advance(GRID)
+        with Sandbox("--at", NOW, "--db", shared, "--latency", "50") as sandbox:
+            run = sandbox.collect(name, NOW, **own)
+            check(f"the run at {NOW} delivers, its store a bucket", delivered(run), run.said)
+            keys = objects(client)
             check(
-                f"the run at {NOW} delivers, its store a bucket",
-                delivered(run := sandbox.collect(name, NOW, **own)),
-                run.said,
+                "the bucket holds snapshots and cursors",
+                {key.split("/")[0] for key in keys} >= {"snapshots", "cursors"},
+                keys,
             )
-        keys = {key for key in objects(client)}
-        check(
-            "the bucket holds snapshots and cursors",
-            {key.split("/")[0] for key in keys} >= {"snapshots", "cursors"},
-            keys,
-        )
-        with Sandbox("--at", NEXT, "--db", shared, "--latency", "50") as sandbox:
+            sandbox.advance(GRID)
             racing = [sandbox.start(name, NEXT, **own) for _ in range(2)]
             for number, process in enumerate(racing, 1):
                 run = Run(process)
                 check(f"run {number} of two at once delivers", delivered(run), run.said)
-        equal("two runs at once leave as many points as one", len(points(shared)), len(points(alone)))
-        different = set(points(shared)) ^ set(points(alone))
-        check("and the same ones", not different, sorted(different)[:10])
-        observed = [row for row in points(shared) if row[0] == "github.ci.duration"]
-        check(
-            "observations are among them, which would show if they were sent twice",
-            observed,
-            sorted({row[0] for row in points(shared)}),
-        )
-        left = [key for key in objects(client) if key.startswith("spool/")]
-        check("nothing is left in the spool", not left, left)
-        with Sandbox("--at", LATER, "--db", shared) as sandbox:
+            found, wanted = points(shared), points(alone)
+            equal("two runs at once leave as many points as one", len(found), len(wanted))
+            different = set(found) ^ set(wanted)
+            check("and the same ones", not different, sorted(different)[:10])
+            observed = [row for row in found if row[0] == "github.ci.duration"]
+            check(
+                "observations are among them, which would show if they were sent twice",
+                observed,
+                sorted({row[0] for row in found}),
+            )
+            left = [key for key in objects(client) if key.startswith("spool/")]
+            check("nothing is left in the spool", not left, left)
+            sandbox.advance(GRID)
             run = sandbox.collect(name, LATER, **own)
         stores = [gaps for gaps in run.gaps().values() if "store" in gaps]
         check("the next run finds the store sound", delivered(run) and not stores, (stores, run.said))

@@ -13,12 +13,11 @@ from urllib.parse import quote
 from schema import Documents
 
 from stage.recorder import Recorder
-from stage.sandbox import NEXT, NOW, Sandbox, second
+from stage.sandbox import GRID, NEXT, NOW, Sandbox, second
 from stage.verdicts import check, equal, main
 
 SERIES, DISTRIBUTIONS = "/api/v2/series", "/api/v1/distribution_points"
 SECOND = second(NOW)
-GRID = 900
 
 
 def normal(name):
@@ -34,13 +33,16 @@ def is_fixed_tag(tag):
 
 def payloads(documents):
     """What two runs of our collector send, strictly."""
-    with tempfile.TemporaryDirectory() as folder:
-        exchanges = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Sandbox("--at", NOW) as sandbox,
+        Recorder(sandbox.settings["DATADOG_URL"]) as recorder,
+    ):
         for at in (NOW, NEXT):
-            with Sandbox("--at", at) as sandbox, Recorder(sandbox.settings["DATADOG_URL"]) as recorder:
-                run = sandbox.collect(folder, at, DATADOG_URL=recorder.url, GITHUB_RUNNERS="on", GITHUB_QUEUE_TIME="on")
-                check(f"the run at {at} delivers", run.report is not None and run.report["delivery"], run.said)
-                exchanges += recorder.exchanges
+            run = sandbox.collect(folder, at, DATADOG_URL=recorder.url, GITHUB_RUNNERS="on", GITHUB_QUEUE_TIME="on")
+            check(f"the run at {at} delivers", run.report is not None and run.report["delivery"], run.said)
+            sandbox.advance(GRID)
+        exchanges = recorder.exchanges
     for path, name in ((SERIES, "series"), (DISTRIBUTIONS, "distributions")):
         sent = [exchange for exchange in exchanges if exchange.path == path]
         wrong = [problem for exchange in sent for problem in documents.request("POST", path, exchange.json())]

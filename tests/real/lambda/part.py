@@ -71,7 +71,9 @@ def invocation(sandbox, folder):
         check("points were accepted", (answer.get("accepted") or 0) > 100, answer)
         # The log comes through a pipe of its own and may be a moment later than the answer.
         for _ in range(50):
-            lines = [line for line in server.output().splitlines() if line.startswith("{") and '"message":"run"' in line]
+            lines = [
+                line for line in server.output().splitlines() if line.startswith("{") and '"message":"run"' in line
+            ]
             if lines:
                 break
             time.sleep(0.1)

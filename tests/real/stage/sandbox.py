@@ -12,6 +12,7 @@ from .servers import Server
 
 # The middle of the pretend organisation's story, and the next point of the grid.
 NOW, NEXT = "2026-01-08T12:00:00Z", "2026-01-08T12:15:00Z"
+GRID = 900
 
 
 def second(at):
@@ -45,7 +46,9 @@ class Sandbox(Server):
         """Moves the sandbox's clock on."""
         body = json.dumps({"advance_seconds": seconds}).encode()
         address = f"{self.settings['SANDBOX_CONTROL_URL']}/clock"
-        urllib.request.urlopen(urllib.request.Request(address, body, {"content-type": "application/json"}), timeout=10).close()
+        urllib.request.urlopen(
+            urllib.request.Request(address, body, {"content-type": "application/json"}), timeout=10
+        ).close()
 
     def start(self, state, at, *arguments, **more):
         """Starts `vitals collect github --push` at a time, as if the wall's clock said so too."""
