@@ -7,13 +7,13 @@ mod stage;
 use github::GitHub;
 use jiff::{SignedDuration, Timestamp};
 use sandbox::Seed;
-use shared::testing::{at, conforms};
-use shared::{CHECK_METRICS, Collector, GRID, Kind, Metric, Report, Sample, heartbeat};
+use shared::testing::{Values, at, conforms, counts, differences, gauges, observations};
+use shared::{CHECK_METRICS, Collector, GRID, Metric, Sample, heartbeat};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeMap;
 
 /// What is true of all repositories together.
-fn truth(stage: &Stage, now: Timestamp) -> BTreeMap<String, f64> {
+fn truth(stage: &Stage, now: Timestamp) -> Values {
     let organisation = stage.sandbox.organisation();
     let settings = sandbox::truth::Settings::default();
     let mut sum = BTreeMap::new();
@@ -24,29 +24,6 @@ fn truth(stage: &Stage, now: Timestamp) -> BTreeMap<String, f64> {
         }
     }
     sum
-}
-
-/// The gauges of a report by series, without what the collector says about itself.
-fn gauges(report: &Report) -> BTreeMap<String, f64> {
-    let own = |sample: &&Sample| sample.metric().kind == Kind::Gauge && !sample.name().starts_with("collector.");
-    report.samples.iter().filter(own).filter_map(|sample| Some((sample.series(), sample.value()?))).collect()
-}
-
-/// What differs between what was said and what is true, one line each.
-fn differences(said: &BTreeMap<String, f64>, truth: &BTreeMap<String, f64>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (series, value) in truth {
-        match said.get(series) {
-            Some(other) if (other - value).abs() <= 1e-9 * value.abs().max(1.0) => {}
-            other => lines.push(format!("{series}: said {other:?}, true {value}")),
-        }
-    }
-    lines.extend(
-        said.keys()
-            .filter(|series| !truth.contains_key(*series))
-            .map(|series| format!("{series}: said {}, true absent", said[series])),
-    );
-    lines
 }
 
 fn seed(number: u64) -> Seed {
@@ -136,12 +113,6 @@ async fn a_whole_run_conforms_to_the_catalogue() {
     conforms(&metrics, &samples);
 }
 
-/// The counts of a report by series and slot, those of the totals over checks left out.
-fn counts(report: &Report) -> BTreeMap<(Timestamp, String), f64> {
-    let slot = |sample: &Sample| Some(((sample.time()?, sample.series()), sample.value()?));
-    report.samples.iter().filter(|sample| sample.metric().kind == Kind::Count).filter_map(slot).collect()
-}
-
 #[tokio::test]
 async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
     let (mut counted, mut observed) = (0, 0);
@@ -158,24 +129,15 @@ async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
         }
         let (organisation, settings) = (stage.sandbox.organisation(), sandbox::truth::Settings::default());
         let told = counts(&report);
-        let slots: std::collections::BTreeSet<Timestamp> = told.keys().map(|(slot, _)| *slot).collect();
-        assert_eq!(slots.len(), 4, "every slot since the last delivered one, and as many before it as Datadog takes");
-        let mut said: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for sample in report.samples.iter().filter(|sample| sample.metric().kind == Kind::Distribution) {
-            said.entry(sample.series()).or_default().extend(sample.value());
-        }
-        said.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
+        assert_eq!(told.len(), 4, "every slot since the last delivered one, and as many before it as Datadog takes");
+        let said = observations(&report);
         let mut truth: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
-            for slot in &slots {
+            for (slot, told) in &told {
                 for (series, value) in
                     sandbox::truth::github_counts(repository, &organisation.people, *slot, later, &settings)
                 {
-                    assert_eq!(
-                        told.get(&(*slot, series.clone())),
-                        Some(&value),
-                        "seed {number}: {series} in the slot to {slot}"
-                    );
+                    assert_eq!(told.get(&series), Some(&value), "seed {number}: {series} in the slot to {slot}");
                     counted += 1;
                 }
             }

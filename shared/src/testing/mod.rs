@@ -2,9 +2,13 @@
 
 mod fake;
 mod fuse;
+mod journal;
+mod stage;
 
 pub use fake::{Fake, Reply, Seen};
 pub use fuse::Fuse;
+pub use journal::Journal;
+pub use stage::{Stage, Values, counts, differences, gauges, observations};
 
 use crate::{Metric, Sample};
 use jiff::Timestamp;

@@ -1,0 +1,133 @@
+//! A collector on a stage: configured, with a store of its own, and run as often as a test wants.
+
+use super::Folder;
+use crate::{Collector, Env, Event, Kind, Life, Report, Sample};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a run on a stage may take.
+const TIME: Duration = Duration::from_mins(2);
+
+/// How often a run is repeated for parts that are read a few pieces at a time.
+const PATIENCE: usize = 40;
+
+/// Values by series, without the tags that every series has.
+pub type Values = BTreeMap<String, f64>;
+
+/// A collector with its configuration and its store.
+#[derive(Debug)]
+pub struct Stage<C> {
+    /// The life that runs it.
+    pub life: Life,
+    /// The collector.
+    pub collector: C,
+    _state: Folder,
+}
+
+impl<C: Collector> Stage<C> {
+    /// A collector with these variables, the later ones winning; `push` says whether it sends what it measures.
+    ///
+    /// # Panics
+    /// When the configuration is wrong.
+    #[expect(clippy::expect_used, reason = "a test without its stage has failed")]
+    pub async fn new(settings: BTreeMap<String, String>, more: &[(&str, &str)], push: bool) -> Self {
+        let state = Folder::new(C::NAME);
+        let mut settings = settings;
+        settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
+        settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let env = Env::load(settings).await.expect("an environment");
+        let life = Life::prepare::<C>(&env, &[], push).await.expect("a life");
+        let collector = C::connect(&env).await.expect("a collector");
+        Self { life, collector, _state: state }
+    }
+
+    /// One run at this time.
+    ///
+    /// # Panics
+    /// When the run cannot even be reported on.
+    #[expect(clippy::expect_used, reason = "a test without its report has failed")]
+    pub async fn run(&self, now: Timestamp) -> Report {
+        self.life.run(&self.collector, &Event::new(now, now), TIME).await.expect("a report")
+    }
+
+    /// Runs at this time until every part of every target that can be read at all is known: what never changes may be
+    /// asked for a few pieces at a time.
+    pub async fn settled(&self, now: Timestamp) -> Report {
+        let mut report = self.run(now).await;
+        for _ in 0..PATIENCE {
+            let failed = |target: &str| report.failed.iter().any(|(failed, _)| failed == target);
+            if report.shares.iter().all(|share| share.is_up() || failed(&share.target)) {
+                break;
+            }
+            report = self.run(now).await;
+        }
+        report
+    }
+
+    /// The text of every snapshot in the store.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    #[expect(clippy::expect_used, reason = "a test without its snapshots has failed")]
+    pub async fn snapshots(&self) -> String {
+        let mut text = String::new();
+        for key in self.life.store().list("snapshots/").await.expect("a list") {
+            let object = self.life.store().get(&key).await.expect("a store").expect("an object");
+            let bytes = zstd::decode_all(object.bytes.as_slice()).expect("a whole object");
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        text
+    }
+}
+
+fn known(report: &Report, kind: Kind) -> impl Iterator<Item = (&Sample, f64)> {
+    report.samples.iter().filter(move |sample| sample.metric().kind == kind).filter_map(|sample| {
+        let value = sample.value()?;
+        Some((sample, value))
+    })
+}
+
+/// The known gauges of a report, without what the collector says about itself.
+#[must_use]
+pub fn gauges(report: &Report) -> Values {
+    known(report, Kind::Gauge)
+        .filter(|(sample, _)| !sample.name().starts_with("collector."))
+        .map(|(sample, value)| (sample.series(), value))
+        .collect()
+}
+
+/// The counts of a report by the end of their slot.
+#[must_use]
+pub fn counts(report: &Report) -> BTreeMap<Timestamp, Values> {
+    let mut slots: BTreeMap<Timestamp, Values> = BTreeMap::new();
+    for (sample, value) in known(report, Kind::Count) {
+        if let Some(slot) = sample.time() {
+            slots.entry(slot).or_default().insert(sample.series(), value);
+        }
+    }
+    slots
+}
+
+/// The observations of a report by series, ascending.
+#[must_use]
+pub fn observations(report: &Report) -> BTreeMap<String, Vec<f64>> {
+    let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (sample, value) in known(report, Kind::Distribution) {
+        all.entry(sample.series()).or_default().push(value);
+    }
+    for values in all.values_mut() {
+        values.sort_by(f64::total_cmp);
+    }
+    all
+}
+
+/// What differs between what was said and what is true, one line each.
+#[must_use]
+pub fn differences(said: &Values, truth: &Values) -> Vec<String> {
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
+    let wrong = truth.iter().filter(|(series, value)| !said.get(*series).is_some_and(|said| close(*said, **value)));
+    let wrong = wrong.map(|(series, value)| format!("{series}: said {:?}, true {value}", said.get(series)));
+    let invented = said.iter().filter(|(series, _)| !truth.contains_key(*series));
+    wrong.chain(invented.map(|(series, value)| format!("{series}: said {value}, true absent"))).collect()
+}
