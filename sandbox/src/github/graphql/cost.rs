@@ -50,9 +50,21 @@ pub fn is_dry(operation: &Operation, variables: &JsonMap) -> bool {
     fields.any(|field| field.name == "rateLimit" && argument(field, "dryRun", variables) == Some(json!(true)))
 }
 
+/// Whether `@skip` or `@include` leaves a selection out.
+fn is_left_out(selection: &Selection, variables: &JsonMap) -> bool {
+    let says = |directive: &str, wanted: bool| {
+        let condition = selection.directives().get(directive).and_then(|it| it.specified_argument_by_name("if"));
+        condition.and_then(|condition| value(condition, variables)) == Some(Value::Bool(wanted))
+    };
+    says("skip", true) || says("include", false)
+}
+
 fn argument(field: &Field, name: &str, variables: &JsonMap) -> Option<Value> {
-    let argument = field.arguments.iter().find(|argument| argument.name == name)?;
-    match &*argument.value {
+    value(&field.arguments.iter().find(|argument| argument.name == name)?.value, variables)
+}
+
+fn value(literal: &Literal, variables: &JsonMap) -> Option<Value> {
+    match literal {
         Literal::Variable(name) => serde_json::to_value(variables.get(name.as_str())?).ok(),
         Literal::Int(number) => number.as_str().parse::<i64>().ok().map(Value::from),
         Literal::Boolean(truth) => Some(Value::Bool(*truth)),
@@ -64,6 +76,10 @@ fn argument(field: &Field, name: &str, variables: &JsonMap) -> Option<Value> {
 impl Count<'_> {
     fn walk(&mut self, selections: &SelectionSet, times: u64) {
         for selection in &selections.selections {
+            // What a directive leaves out is not asked for, and so costs nothing.
+            if is_left_out(selection, self.variables) {
+                continue;
+            }
             match selection {
                 Selection::Field(field) => self.field(field, times),
                 Selection::InlineFragment(fragment) => self.walk(&fragment.selection_set, times),
@@ -122,6 +138,16 @@ mod tests {
               comments(first: 10) { edges { comment: node { bodyHTML } } } } } } } } } } }";
         assert_eq!(price(nodes).map(|price| price.nodes), Ok(22_050));
         assert_eq!(price("{ viewer { login } }"), Ok(Price { cost: 1, nodes: 0 }));
+    }
+
+    #[test]
+    fn what_a_directive_leaves_out_costs_nothing() {
+        let tenth = "{ viewer { repositories(first: 100) { nodes { id
+            a: issues(first: 10) @include(if: false) { nodes { labels(first: 10) { totalCount } } }
+            b: issues(first: 10) @skip(if: true) { nodes { labels(first: 10) { totalCount } } }
+            ...B @skip(if: true)  ...B @include(if: true) } } } }
+            fragment B on Repository { issues(first: 1) { totalCount } }";
+        assert_eq!(price(tenth), Ok(Price { cost: 1, nodes: 200 }));
     }
 
     #[test]
