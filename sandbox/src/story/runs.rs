@@ -146,10 +146,10 @@ fn attempts(dice: &mut Dice, at: Timestamp, red: f64) -> Vec<Attempt> {
     };
     let mut attempts = vec![attempt(dice, at, conclusion)];
     let again = match conclusion {
-        "failure" => 0.25,
-        "cancelled" => 0.15,
-        "timed_out" => 0.2,
-        "success" => 0.01,
+        "failure" => 0.08,
+        "cancelled" => 0.03,
+        "timed_out" => 0.1,
+        "success" => 0.001,
         _ => 0.0,
     };
     while attempts.len() < 3
@@ -169,7 +169,7 @@ fn attempt(dice: &mut Dice, started_at: Timestamp, conclusion: &'static str) -> 
         "skipped" | "startup_failure" | "action_required" | "stale" => SignedDuration::from_secs(dice.between(0, 3)),
         "timed_out" => SignedDuration::from_mins(LIMIT_MINUTES),
         // Cancelled at nineteen twentieths of the limit, or shortly before or after it.
-        "cancelled" if dice.chance(0.12) => {
+        "cancelled" if dice.chance(0.04) => {
             SignedDuration::from_mins(LIMIT_MINUTES * 95 / 100) + SignedDuration::from_secs(dice.between(-2, 2) * 30)
         }
         _ => SignedDuration::from_secs(60) + dice.about(SignedDuration::from_mins(4)),
