@@ -19,25 +19,139 @@ fn wall() -> jiff::Timestamp {
 
 type Failure = Box<dyn std::error::Error>;
 
-pub async fn github() -> Result<Vec<Row>, Failure> {
-    let binary = std::env::current_exe()?.with_file_name("github");
-    if !binary.exists() {
-        return Err(format!("{} is missing; `make bench` builds it", binary.display()).into());
+/// A function as it is deployed, by its name.
+struct Function {
+    name: &'static str,
+    binary: PathBuf,
+}
+
+/// The figures of a function; `narrow` leaves one target in the settings.
+pub async fn rows(name: &'static str, narrow: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
+    let function = Function { name, binary: std::env::current_exe()?.with_file_name(name) };
+    if !function.binary.exists() {
+        return Err(format!("{} is missing; `make bench` builds it", function.binary.display()).into());
     }
-    let mut rows = vec![size(&binary)?];
-    rows.push(start(&binary, false).await?);
-    rows.push(start(&binary, true).await?);
+    let mut rows = vec![function.size()?];
+    rows.push(function.start(&narrow, false).await?);
+    rows.push(function.start(&narrow, true).await?);
     for (size, budget) in [(1, 64.0), (100, 128.0)] {
-        rows.push(memory(&binary, size, budget).await?);
+        rows.push(function.memory(&narrow, size, budget).await?);
     }
     Ok(rows)
 }
 
-fn size(binary: &PathBuf) -> Result<Row, Failure> {
-    let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
-    zip.write_all(&std::fs::read(binary)?)?;
-    let megabytes = stats::count(zip.finish()?.len()) / 1e6;
-    Ok(Row::at_most("github, zipped function", megabytes, 8.0, "MB").note("deflated as a zip would"))
+/// The settings of a sandbox that lives now, with one target.
+async fn now_and_here(
+    size: u32,
+    now: jiff::Timestamp,
+    narrow: &impl Fn(&mut BTreeMap<String, String>),
+) -> Result<(Sandbox, BTreeMap<String, String>), Failure> {
+    // The function looks at the clock on the wall, so the organisation lives now.
+    let seed = sandbox::Seed { epoch: now, ..organisation(size) };
+    let sandbox = Sandbox::start(Options::new(seed, Clock::real())).await?;
+    let mut settings = sandbox.env();
+    narrow(&mut settings);
+    Ok((sandbox, settings))
+}
+
+impl Function {
+    fn size(&self) -> Result<Row, Failure> {
+        let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
+        zip.write_all(&std::fs::read(&self.binary)?)?;
+        let megabytes = stats::count(zip.finish()?.len()) / 1e6;
+        Ok(Row::at_most(format!("{}, zipped function", self.name), megabytes, 8.0, "MB")
+            .note("deflated as a zip would"))
+    }
+
+    fn spawn(&self, runtime: &Fake, settings: &BTreeMap<String, String>) -> Result<Child, Failure> {
+        let api = runtime.url().trim_start_matches("http://");
+        let child = Command::new(&self.binary)
+            .env_clear()
+            .envs(settings)
+            .env("AWS_LAMBDA_RUNTIME_API", api)
+            .env("AWS_LAMBDA_FUNCTION_NAME", self.name)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(child)
+    }
+
+    /// From the start of the process to its first question to the runtime, the median of 21 starts.
+    async fn start(&self, narrow: &impl Fn(&mut BTreeMap<String, String>), aws: bool) -> Result<Row, Failure> {
+        let (_sandbox, mut settings) = now_and_here(0, shared::floor(wall()), narrow).await?;
+        if aws {
+            for (key, value) in [
+                ("STATE_BUCKET", "state"),
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ACCESS_KEY_ID", "a"),
+                ("AWS_SECRET_ACCESS_KEY", "s"),
+            ] {
+                settings.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        let mut times = Vec::new();
+        for _ in 0..21 {
+            let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
+            // The second poll is the one that blocks, so a first poll that blocks is all this needs.
+            polled.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            let runtime = lambda("{}", Arc::clone(&polled)).await;
+            let started = Instant::now();
+            let mut child = self.spawn(&runtime, &settings)?;
+            let first = loop {
+                if let Some(first) = polled.lock().unwrap_or_else(PoisonError::into_inner).get(1) {
+                    break *first;
+                }
+                if let Some(status) = child.try_wait()? {
+                    return Err(format!("{} ended before its first poll: {status}", self.name).into());
+                }
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            };
+            times.push(first.duration_since(started).as_secs_f64() * 1e3);
+            child.kill()?;
+            child.wait()?;
+        }
+        let median = stats::percentile(&times, 0.5).unwrap_or(f64::NAN);
+        let (what, budget) = if aws { ("with an AWS client", 60.0) } else { ("without an AWS client", 25.0) };
+        let what = format!("{}, start to first poll, {what}", self.name);
+        Ok(Row::at_most(what, median, budget, "ms").note("median of 21 starts"))
+    }
+
+    /// The largest resident size while one event is handled, a full fetch and the points sent.
+    async fn memory(
+        &self,
+        narrow: &impl Fn(&mut BTreeMap<String, String>),
+        size: u32,
+        budget: f64,
+    ) -> Result<Row, Failure> {
+        let now = shared::floor(wall());
+        let (_sandbox, mut settings) = now_and_here(size, now, narrow).await?;
+        let state = Folder::new("memory");
+        settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
+        let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let runtime = lambda(&format!("{{\"time\": \"{now}\"}}"), Arc::clone(&polled)).await;
+        let mut child = self.spawn(&runtime, &settings)?;
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0.0_f64;
+        while polled.lock().unwrap_or_else(PoisonError::into_inner).len() < 2 {
+            if let Some(ended) = child.try_wait()? {
+                return Err(format!("{} ended before its second poll: {ended}", self.name).into());
+            }
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let kibibytes = text
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+            peak = peak.max(kibibytes.unwrap_or(0.0) / 1024.0);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        child.kill()?;
+        child.wait()?;
+        let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
+        let note =
+            if answered { "one event, full fetch, points sent" } else { "the run ended with an error; see its log" };
+        Ok(Row::at_most(format!("{}, peak memory at {size} times the reference", self.name), peak, budget, "MB")
+            .note(note))
+    }
 }
 
 /// Lambda's runtime API for one invocation: the event once, and then nothing for a long time.
@@ -58,93 +172,4 @@ async fn lambda(event: &str, polled: Arc<Mutex<Vec<Instant>>>) -> Fake {
             .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:123456789012:function:github")
     })
     .await
-}
-
-fn spawn(binary: &PathBuf, runtime: &Fake, settings: &BTreeMap<String, String>) -> Result<Child, Failure> {
-    let api = runtime.url().trim_start_matches("http://");
-    let child = Command::new(binary)
-        .env_clear()
-        .envs(settings)
-        .env("AWS_LAMBDA_RUNTIME_API", api)
-        .env("AWS_LAMBDA_FUNCTION_NAME", "github")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-        .stdout(Stdio::null())
-        .spawn()?;
-    Ok(child)
-}
-
-/// From the start of the process to its first question to the runtime, the median of 21 starts.
-async fn start(binary: &PathBuf, aws: bool) -> Result<Row, Failure> {
-    let mut settings: BTreeMap<String, String> =
-        [("DD_API_KEY", "k"), ("DD_ENV", "bench"), ("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
-    if aws {
-        for (key, value) in [
-            ("STATE_BUCKET", "state"),
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "a"),
-            ("AWS_SECRET_ACCESS_KEY", "s"),
-        ] {
-            settings.insert(key.to_owned(), value.to_owned());
-        }
-    }
-    let mut times = Vec::new();
-    for _ in 0..21 {
-        let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
-        // The second poll is the one that blocks, so a first poll that blocks is all this needs.
-        polled.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-        let runtime = lambda("{}", Arc::clone(&polled)).await;
-        let started = Instant::now();
-        let mut child = spawn(binary, &runtime, &settings)?;
-        let first = loop {
-            if let Some(first) = polled.lock().unwrap_or_else(PoisonError::into_inner).get(1) {
-                break *first;
-            }
-            if let Some(status) = child.try_wait()? {
-                return Err(format!("the function ended before its first poll: {status}").into());
-            }
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        };
-        times.push(first.duration_since(started).as_secs_f64() * 1e3);
-        child.kill()?;
-        child.wait()?;
-    }
-    let median = stats::percentile(&times, 0.5).unwrap_or(f64::NAN);
-    let (what, budget) = if aws { ("with an AWS client", 60.0) } else { ("without an AWS client", 25.0) };
-    Ok(Row::at_most(format!("github, start to first poll, {what}"), median, budget, "ms").note("median of 21 starts"))
-}
-
-/// The largest resident size while one event is handled, a full fetch and the points sent.
-async fn memory(binary: &PathBuf, size: u32, budget: f64) -> Result<Row, Failure> {
-    // The function looks at the clock on the wall, so the organisation lives now.
-    let now = shared::floor(wall());
-    let seed = sandbox::Seed { epoch: now, ..organisation(size) };
-    let sandbox = Sandbox::start(Options::new(seed, Clock::real())).await?;
-    let state = Folder::new("memory");
-    let mut settings = sandbox.env();
-    let first = settings.get("GITHUB_REPOS").and_then(|list| list.split(',').next()).unwrap_or_default().to_owned();
-    settings.insert("GITHUB_REPOS".to_owned(), first);
-    settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
-    let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
-    let runtime = lambda(&format!("{{\"time\": \"{now}\"}}"), Arc::clone(&polled)).await;
-    let mut child = spawn(binary, &runtime, &settings)?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0_f64;
-    while polled.lock().unwrap_or_else(PoisonError::into_inner).len() < 2 {
-        if let Some(ended) = child.try_wait()? {
-            return Err(format!("the function ended before its second poll: {ended}").into());
-        }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let kibibytes =
-            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        peak = peak.max(kibibytes.unwrap_or(0.0) / 1024.0);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    child.kill()?;
-    child.wait()?;
-    let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
-    let note = if answered { "one event, full fetch, points sent" } else { "the run ended with an error; see its log" };
-    Ok(Row::at_most(format!("github, peak memory at {size} times the reference"), peak, budget, "MB").note(note))
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 /// When a body cannot be compressed.
 pub fn encode(samples: &[Sample], base: &Base, now: Timestamp, limits: Limits) -> Result<Vec<Payload>> {
     let mut sorted: Vec<&Sample> = samples.iter().filter(|sample| sample.value.is_some()).collect();
-    sorted.sort_by(|a, b| (&a.name, &a.tags, a.at).cmp(&(&b.name, &b.tags, b.at)));
+    sorted.sort_by_cached_key(|sample| (sample.series(), sample.at));
     let (observations, series): (Vec<&Sample>, Vec<&Sample>) =
         sorted.into_iter().partition(|sample| sample.metric.kind == Kind::Distribution);
     let mut payloads = Vec::new();
