@@ -36,6 +36,10 @@ pub struct Settings {
     pub deploys: Option<String>,
     /// What a job may take, in minutes.
     pub limit_minutes: f64,
+    /// Whether self-hosted runners are wanted.
+    pub runners: bool,
+    /// The classes of runners whose queues are told apart, where waiting times are wanted.
+    pub queue: Option<Vec<String>>,
 }
 
 impl Default for Settings {
@@ -50,6 +54,8 @@ impl Default for Settings {
             incident: "incident".to_owned(),
             deploys: None,
             limit_minutes: 360.0,
+            runners: false,
+            queue: None,
         }
     }
 }
@@ -82,6 +88,12 @@ pub fn github_counts(
     values
 }
 
+/// How many checks are judged at this time, and how many of them pass.
+#[must_use]
+pub fn github_verdicts(repository: &Repository, people: &[Person], now: Timestamp, settings: &Settings) -> Values {
+    checks::count_verdicts(&Scene::new(repository, people, now, settings), &github(repository, people, now, settings))
+}
+
 /// The observations of what ended in `[from, until)`, ascending.
 #[must_use]
 pub fn github_observations(
@@ -94,6 +106,7 @@ pub fn github_observations(
     let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     code::observe(&scene, from, &mut values);
     runs::observe(&scene, from, &mut values);
+    runs::observe_queues(&scene, from, &mut values);
     for values in values.values_mut() {
         values.sort_by(f64::total_cmp);
     }

@@ -150,7 +150,7 @@ mod tests {
             revert: true,
         };
         let workflow = |id, name: &str, file: &str| Workflow { id, name: name.into(), file: file.into(), active: true };
-        let shipped = Shipped { committed_at: jan("04T00:00:00"), hotfix: true, revert: false };
+        let shipped = Shipped { oid: "a".to_owned(), committed_at: jan("04T00:00:00"), hotfix: true, revert: false };
         Snapshot {
             rules: Rules {
                 bug_labels: vec!["bug".into(), "training".into()],

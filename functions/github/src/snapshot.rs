@@ -199,13 +199,15 @@ pub struct Deployments {
 pub struct Deployment {
     /// When it succeeded.
     pub succeeded_at: Timestamp,
-    /// The commits first contained in it; `None` until the comparison with its predecessor is known.
+    /// The commits that it contains and its predecessor does not; `None` until the comparison is known.
     pub commits: Option<Vec<Shipped>>,
 }
 
 /// A commit that a deployment shipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipped {
+    /// Its object name.
+    pub oid: String,
     /// Its commit date.
     pub committed_at: Timestamp,
     /// Whether it is a hotfix change.

@@ -20,6 +20,7 @@ mod questions;
 mod queue;
 mod rounds;
 mod runs;
+mod shipped;
 
 use crate::config::Config;
 use crate::kept::{Fetched, Kept};

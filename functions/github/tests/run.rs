@@ -7,15 +7,26 @@ mod stage;
 use github::GitHub;
 use jiff::{SignedDuration, Timestamp};
 use sandbox::Seed;
+use sandbox::truth::Settings;
 use shared::testing::{Values, at, conforms, counts, differences, gauges, observations};
 use shared::{CHECK_METRICS, Collector, GRID, Metric, Sample, heartbeat};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeMap;
 
+/// Everything that is off by default.
+const ALL: [(&str, &str); 3] =
+    [("GITHUB_DEPLOYS", "environment:production"), ("GITHUB_QUEUE_TIME", "on"), ("GITHUB_RUNNERS", "on")];
+
+/// The same in the words of the truth.
+fn settings() -> Settings {
+    let classes = ["ubuntu-latest", "self-hosted"].map(str::to_owned).to_vec();
+    Settings { deploys: Some("production".to_owned()), runners: true, queue: Some(classes), ..Settings::default() }
+}
+
 /// What is true of all repositories together.
 fn truth(stage: &Stage, now: Timestamp) -> Values {
     let organisation = stage.sandbox.organisation();
-    let settings = sandbox::truth::Settings::default();
+    let settings = settings();
     let mut sum = BTreeMap::new();
     for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
         for (series, value) in sandbox::truth::github(repository, &organisation.people, now, &settings) {
@@ -39,7 +50,7 @@ fn time_of(number: u64) -> Timestamp {
 async fn compare(numbers: impl Iterator<Item = u64>) {
     for number in numbers {
         let start = time_of(number);
-        let stage = Stage::new(seed(number), start, false, &[]).await;
+        let stage = Stage::new(seed(number), start, false, &ALL).await;
         let report = stage.settled().await;
         assert!(report.is_up(), "seed {number}: {:?}", report.shares);
         let wrong = differences(&gauges(&report), &truth(&stage, start));
@@ -97,8 +108,7 @@ async fn every_value_equals_the_truth_of_organisations_150_to_199() {
 
 #[tokio::test]
 async fn a_whole_run_conforms_to_the_catalogue() {
-    let more = [("GITHUB_DEPLOYS", "environment:production"), ("GITHUB_QUEUE_TIME", "on"), ("GITHUB_RUNNERS", "on")];
-    let stage = Stage::new(seed(1), at(EPOCH), true, &more).await;
+    let stage = Stage::new(seed(1), at(EPOCH), true, &ALL).await;
     let mut samples: Vec<Sample> = stage.settled().await.samples;
     // A quiet quarter of an hour observes nothing, so that some rows are those of an earlier run.
     for _ in 0..16 {
@@ -115,23 +125,25 @@ async fn a_whole_run_conforms_to_the_catalogue() {
 
 #[tokio::test]
 async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
-    let (mut counted, mut observed) = (0, 0);
+    let (mut counted, mut observed, mut all_known) = (0, 0, 0);
     for number in 200..240 {
         let start = time_of(number);
-        let stage = Stage::new(seed(number), start, true, &[]).await;
+        let stage = Stage::new(seed(number), start, true, &ALL).await;
         let first = stage.run().await;
-        assert!(counts(&first).is_empty(), "a first run counts nothing");
+        let slots = counts(&first).into_values().flatten().filter(|(series, _)| !series.starts_with("health.checks."));
+        assert_eq!(slots.count(), 0, "a first run counts nothing but its own verdicts");
         let later = start + GRID * 3;
         stage.clock.set(later);
         let report = stage.run().await;
         if reruns(&stage, start, later) {
             continue;
         }
-        let (organisation, settings) = (stage.sandbox.organisation(), sandbox::truth::Settings::default());
+        let (organisation, settings) = (stage.sandbox.organisation(), settings());
         let told = counts(&report);
         assert_eq!(told.len(), 4, "every slot since the last delivered one, and as many before it as Datadog takes");
         let said = observations(&report);
         let mut truth: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let mut verdicts = Values::new();
         for repository in organisation.repositories.iter().filter(|repository| !repository.empty) {
             for (slot, told) in &told {
                 for (series, value) in
@@ -141,12 +153,23 @@ async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
                     counted += 1;
                 }
             }
+            for (series, value) in sandbox::truth::github_verdicts(repository, &organisation.people, later, &settings) {
+                *verdicts.entry(series).or_insert(0.0) += value;
+            }
             truth.extend(sandbox::truth::github_observations(
                 repository,
                 &organisation.people,
                 (start, later),
                 &settings,
             ));
+        }
+        if report.is_up() {
+            let judged = |(series, _): &(&String, &f64)| series.starts_with("health.checks.");
+            let judged: Values =
+                told[&later].iter().filter(judged).map(|(series, value)| (series.clone(), *value)).collect();
+            let wrong = differences(&judged, &verdicts);
+            assert!(wrong.is_empty(), "seed {number}: {}", wrong.join("\n"));
+            all_known += 1;
         }
         let lengths = |values: &BTreeMap<String, Vec<f64>>| values.values().map(Vec::len).sum::<usize>();
         assert_eq!(lengths(&said), lengths(&truth), "seed {number}: {said:?} and {truth:?}");
@@ -156,5 +179,8 @@ async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
         }
         observed += lengths(&truth);
     }
-    assert!(counted > 500 && observed > 20, "{counted} counts, {observed} observations");
+    assert!(
+        counted > 500 && observed > 20 && all_known > 5,
+        "{counted} counts, {observed} observations, {all_known} known"
+    );
 }

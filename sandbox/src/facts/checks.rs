@@ -236,15 +236,35 @@ fn rows(scene: &Scene<'_>) -> Vec<Row> {
     rows
 }
 
-pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
+/// Each check with its value and whether that passes, as far as they are known.
+fn verdicts(scene: &Scene<'_>, values: &Values) -> Vec<(Row, Option<f64>, Option<bool>)> {
     let merges = values.get(&series("github.prs.merged_7d", &[("repo", &scene.repo())])).copied().unwrap_or_default();
     let few_runs = decided(scene) < 5;
-    let mut totals: BTreeMap<&str, usize> = ["pass", "fail", "unknown"].map(|status| (status, 0)).into();
-    for row in rows(scene) {
+    let verdict = |row: Row| {
         let too_few = (row.name == "ci.workflow.duration.p90" && few_runs)
             || (row.name == "github.pr_cycle_time.p90" && merges < 5.0);
         let value = values.get(&row.source).copied().filter(|_| !too_few);
         let passed = value.map(|value| holds(row.condition, row.target, value));
+        (row, value, passed)
+    };
+    rows(scene).into_iter().map(verdict).collect()
+}
+
+/// The verdicts on these values, in the counts that add up over time.
+pub(super) fn count_verdicts(scene: &Scene<'_>, values: &Values) -> Values {
+    let mut counts = Values::new();
+    for (row, _, passed) in verdicts(scene, values) {
+        let tags = [("workflow_name", row.workflow.as_str()), ("task", row.task.as_str()), ("check", row.check)];
+        let mut add = |name, is: bool| *counts.entry(series(name, &tags)).or_default() += f64::from(u8::from(is));
+        add("health.checks.judged.new", passed.is_some());
+        add("health.checks.passed.new", passed == Some(true));
+    }
+    counts
+}
+
+pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
+    let mut totals: BTreeMap<&str, usize> = ["pass", "fail", "unknown"].map(|status| (status, 0)).into();
+    for (row, value, passed) in verdicts(scene, values) {
         let status = passed.map_or("unknown", |passed| if passed { "pass" } else { "fail" });
         *totals.entry(status).or_default() += 1;
         let mut tags: Vec<(&str, &str)> = vec![

@@ -114,7 +114,7 @@ fn reviews(scene: &Scene<'_>, values: &mut Values) {
 }
 
 /// A pull request merged into the default branch, or a commit that came without one.
-enum Change<'a> {
+pub(super) enum Change<'a> {
     Pull(&'a Pull),
     Commit(&'a Commit),
 }
@@ -141,7 +141,7 @@ fn landed<'a>(scene: &'a Scene<'_>) -> Vec<&'a Commit> {
 }
 
 /// Whether a title holds hotfix or hotfixes, with or without a hyphen, as a word of its own.
-pub(super) fn is_hotfix_title(title: &str) -> bool {
+fn is_hotfix_title(title: &str) -> bool {
     let letters: Vec<char> = format!(" {} ", title.to_lowercase()).chars().collect();
     ["hotfix", "hot-fix", "hotfixes", "hot-fixes"].iter().any(|word| {
         let word: Vec<char> = word.chars().collect();
@@ -153,7 +153,7 @@ pub(super) fn is_hotfix_title(title: &str) -> bool {
 }
 
 /// Whether a title or a body says that something is taken back, and is not itself taken back.
-pub(super) fn is_revert_text(title: &str, body: &str) -> bool {
+fn is_revert_text(title: &str, body: &str) -> bool {
     if title.starts_with("Revert \"Revert \"") || title.starts_with("Reapply \"") {
         return false;
     }
@@ -168,14 +168,14 @@ fn parts(message: &str) -> (&str, &str) {
     message.split_once('\n').unwrap_or((message, ""))
 }
 
-fn is_hotfix(scene: &Scene<'_>, change: &Change<'_>) -> bool {
+pub(super) fn is_hotfix(scene: &Scene<'_>, change: &Change<'_>) -> bool {
     match change {
         Change::Pull(pull) => is_hotfix_title(&pull.title) || scene.has_label(pull, &scene.settings.hotfix),
         Change::Commit(commit) => is_hotfix_title(parts(&commit.message).0),
     }
 }
 
-fn is_revert(scene: &Scene<'_>, change: &Change<'_>) -> bool {
+pub(super) fn is_revert(scene: &Scene<'_>, change: &Change<'_>) -> bool {
     match change {
         Change::Pull(pull) => is_revert_text(&pull.title, &pull.body) || scene.has_label(pull, &scene.settings.revert),
         Change::Commit(commit) => {

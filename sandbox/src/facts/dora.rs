@@ -1,7 +1,7 @@
 //! Deployments: how often, how soon, how well.
 
 use super::Values;
-use super::code::{is_hotfix_title, is_revert_text};
+use super::code::{Change, is_hotfix, is_revert};
 use super::scene::{self, Scene, hours, percentile};
 use crate::model::github::{Commit, Deployment};
 use jiff::{SignedDuration, Timestamp};
@@ -34,12 +34,16 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
         let success = &successes[*index];
         let shipped = shipped(scene, &successes, *index);
         lead.extend(shipped.iter().map(|commit| hours(commit.committed_at, success.at)));
-        reworked += usize::from(shipped.iter().any(|commit| is_hotfix_title(first_line(commit))));
+        reworked += usize::from(shipped.iter().any(|commit| is_hotfix(scene, &change(scene, commit))));
         let next = successes.get(index + 1);
         let day = success.at + SignedDuration::from_hours(24);
         let end = next.map_or(day, |next| next.at.min(day));
         let incident = incidents.iter().any(|issue| success.at <= issue.created_at && issue.created_at < end);
-        let undone = next.is_some() && self::shipped(scene, &successes, index + 1).iter().any(takes_back);
+        let mends = |commit: &Commit| {
+            let change = change(scene, commit);
+            is_hotfix(scene, &change) || is_revert(scene, &change)
+        };
+        let undone = next.is_some() && self::shipped(scene, &successes, index + 1).iter().any(mends);
         failed += usize::from(incident || undone);
     }
     let share = |part: usize| {
@@ -65,18 +69,16 @@ fn successes(scene: &Scene<'_>, environment: &str) -> Vec<Success> {
     successes
 }
 
-/// The commits that this deployment contains and the one before it did not.
+/// The commits that this deployment is the first one of all to contain. History is a line, so that whatever was
+/// deployed furthest along it bounds what is new.
 fn shipped<'a>(scene: &'a Scene<'_>, successes: &[Success], index: usize) -> &'a [Commit] {
-    let Some(before) = index.checked_sub(1) else { return &[] };
-    let (from, to) = (successes[before].place + 1, successes[index].place + 1);
+    let Some(furthest) = successes[..index].iter().map(|before| before.place).max() else { return &[] };
+    let (from, to) = (furthest + 1, successes[index].place + 1);
     if from < to { &scene.repository.commits[from..to] } else { &[] }
 }
 
-fn first_line(commit: &Commit) -> &str {
-    commit.message.lines().next().unwrap_or_default()
-}
-
-fn takes_back(commit: &Commit) -> bool {
-    let body = commit.message.split_once('\n').map_or("", |(_, body)| body);
-    is_hotfix_title(first_line(commit)) || is_revert_text(first_line(commit), body)
+/// The change that a commit belongs to.
+fn change<'a>(scene: &'a Scene<'_>, commit: &'a Commit) -> Change<'a> {
+    let pull = commit.pull.and_then(|number| scene.repository.pulls.iter().find(|pull| pull.number == number));
+    pull.map_or(Change::Commit(commit), Change::Pull)
 }

@@ -60,6 +60,18 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
     totals(scene, values);
     durations(scene, values);
     workflows(scene, values);
+    if scene.settings.runners {
+        runners(scene, values);
+    }
+}
+
+fn runners(scene: &Scene<'_>, values: &mut Values) {
+    let runners = &scene.repository.runners;
+    let working = runners.iter().filter(|runner| runner.online && runner.busy).count();
+    let away = runners.iter().filter(|runner| !runner.online).count();
+    for (state, number) in [("busy", working), ("offline", away), ("idle", runners.len() - working - away)] {
+        scene.put(values, "github.runners.count", &[("state", state)], Some(scene::count(number)));
+    }
 }
 
 fn totals(scene: &Scene<'_>, values: &mut Values) {
@@ -237,6 +249,25 @@ pub(super) fn observe(scene: &Scene<'_>, from: Timestamp, values: &mut BTreeMap<
             ];
             let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
             values.entry(series("github.ci.duration", &tags)).or_default().push(minutes);
+        }
+    }
+}
+
+/// How long the jobs of the runs that ended lately had waited for their runners.
+pub(super) fn observe_queues(scene: &Scene<'_>, from: Timestamp, values: &mut BTreeMap<String, Vec<f64>>) {
+    let Some(classes) = &scene.settings.queue else { return };
+    for state in states(scene, 7) {
+        if !state.ended.is_some_and(|ended| from <= ended && ended < scene.now) {
+            continue;
+        }
+        for job in state.attempt.jobs.iter().filter(|job| job.runner.is_some()) {
+            let class = job.labels.iter().find(|label| classes.contains(label)).map_or("other", String::as_str);
+            if let Some(started) = job.started_at {
+                let tags = [("repo", scene.repo()), ("runner", class.to_owned())];
+                let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+                let waited = started.duration_since(job.created_at).as_secs_f64();
+                values.entry(series("github.ci.queue_time", &tags)).or_default().push(waited);
+            }
         }
     }
 }

@@ -82,7 +82,8 @@ impl<C: Collector> Stage<C> {
 }
 
 fn known(report: &Report, kind: Kind) -> impl Iterator<Item = (&Sample, f64)> {
-    report.samples.iter().filter(move |sample| sample.metric().kind == kind).filter_map(|sample| {
+    let own = move |sample: &&Sample| sample.metric().kind == kind && !sample.name().starts_with("collector.");
+    report.samples.iter().filter(own).filter_map(|sample| {
         let value = sample.value()?;
         Some((sample, value))
     })
@@ -91,20 +92,15 @@ fn known(report: &Report, kind: Kind) -> impl Iterator<Item = (&Sample, f64)> {
 /// The known gauges of a report, without what the collector says about itself.
 #[must_use]
 pub fn gauges(report: &Report) -> Values {
-    known(report, Kind::Gauge)
-        .filter(|(sample, _)| !sample.name().starts_with("collector."))
-        .map(|(sample, value)| (sample.series(), value))
-        .collect()
+    known(report, Kind::Gauge).map(|(sample, value)| (sample.series(), value)).collect()
 }
 
-/// The counts of a report by the end of their slot.
+/// The counts of a report by the end of their slot, without what the collector says about itself.
 #[must_use]
 pub fn counts(report: &Report) -> BTreeMap<Timestamp, Values> {
     let mut slots: BTreeMap<Timestamp, Values> = BTreeMap::new();
     for (sample, value) in known(report, Kind::Count) {
-        if let Some(slot) = sample.time() {
-            slots.entry(slot).or_default().insert(sample.series(), value);
-        }
+        slots.entry(sample.time().unwrap_or(report.now)).or_default().insert(sample.series(), value);
     }
     slots
 }

@@ -5,6 +5,7 @@ use crate::metrics;
 use crate::snapshot::{Deployment, Deployments, Shipped, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use shared::{Sample, stats};
+use std::collections::BTreeSet;
 
 /// How long after a deployment an incident is still laid to it.
 const BLAME: SignedDuration = SignedDuration::from_hours(24);
@@ -26,7 +27,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
         metrics::DORA_CHANGE_FAIL_RATE.maybe(month.and_then(|month| month.share(Month::failed))),
         percentile(&metrics::DORA_RECOVERY_TIME, 0.5, recoveries.as_deref()),
         metrics::DORA_REWORK_RATE.maybe(month.and_then(|month| {
-            month.share(|month, place| Some(month.commits(place)?.iter().any(|commit| commit.hotfix)))
+            month.share(|month, place| Some(month.first_contained(place)?.iter().any(|commit| commit.hotfix)))
         })),
     ]
 }
@@ -53,8 +54,13 @@ impl<'a> Month<'a> {
         places.filter(move |(_, deployment)| month.contains(&deployment.succeeded_at)).map(|(place, _)| place)
     }
 
-    fn commits(&self, place: usize) -> Option<&'a [Shipped]> {
-        self.successes.get(place)?.commits.as_deref()
+    /// The commits that no deployment before this one contained: what a roll-back took away comes back as old.
+    fn first_contained(&self, place: usize) -> Option<Vec<&'a Shipped>> {
+        let commits = self.successes.get(place)?.commits.as_deref()?;
+        let earlier: Option<Vec<&[Shipped]>> =
+            self.successes[..place].iter().map(|deployment| deployment.commits.as_deref()).collect();
+        let known: BTreeSet<&str> = earlier?.into_iter().flatten().map(|commit| commit.oid.as_str()).collect();
+        Some(commits.iter().filter(|commit| !known.contains(commit.oid.as_str())).collect())
     }
 
     /// The percentage of the deployments of the window of which this is true; unknown if it is of one of them.
@@ -70,7 +76,9 @@ impl<'a> Month<'a> {
         let mut times = Vec::new();
         for place in self.members() {
             let succeeded = self.successes[place].succeeded_at;
-            times.extend(self.commits(place)?.iter().filter_map(|commit| hours(commit.committed_at, succeeded)));
+            times.extend(
+                self.first_contained(place)?.into_iter().filter_map(|commit| hours(commit.committed_at, succeeded)),
+            );
         }
         Some(times)
     }
@@ -85,7 +93,7 @@ impl<'a> Month<'a> {
         }
         match next {
             None => Some(false),
-            Some(_) => Some(self.commits(place + 1)?.iter().any(|commit| commit.hotfix || commit.revert)),
+            Some(_) => Some(self.first_contained(place + 1)?.iter().any(|commit| commit.hotfix || commit.revert)),
         }
     }
 
@@ -118,8 +126,9 @@ mod tests {
         Deployment { succeeded_at: succeeded, commits: Some(commits.to_vec()) }
     }
 
+    /// A commit of its own for each time.
     fn plain(committed: Timestamp) -> Shipped {
-        Shipped { committed_at: committed, hotfix: false, revert: false }
+        Shipped { oid: committed.to_string(), committed_at: committed, hotfix: false, revert: false }
     }
 
     fn of(successes: Vec<Deployment>, incidents: Vec<(Timestamp, Option<Timestamp>)>) -> Snapshot {
@@ -161,6 +170,20 @@ mod tests {
         let unknown = of(vec![first, unread], Vec::new());
         assert_eq!(say(&unknown, "lead_time"), "");
         assert_eq!(say(&unknown, "deployment_frequency"), "github.dora.deployment_frequency{} 0.06666666666666667");
+    }
+
+    #[test]
+    fn what_a_roll_back_took_away_is_not_shipped_again() {
+        let hotfix = Shipped { hotfix: true, ..plain(march("10T08:00:00")) };
+        let successes = vec![
+            deployment(march("10T10:00:00"), std::slice::from_ref(&hotfix)),
+            deployment(march("11T10:00:00"), &[]),
+            deployment(march("12T10:00:00"), &[hotfix, plain(march("12T06:00:00"))]),
+        ];
+        let snapshot = of(successes, Vec::new());
+        assert_eq!(say(&snapshot, "lead_time"), "github.dora.lead_time_hours{} 3", "of 2 and 4 hours");
+        assert_eq!(say(&snapshot, "change_fail"), "github.dora.change_fail_rate_pct{} 0");
+        assert_eq!(say(&snapshot, "rework"), "github.dora.rework_rate_pct{} 33.333333333333336");
     }
 
     #[test]
@@ -226,7 +249,7 @@ mod tests {
         let before = deployment(at("2026-02-27T00:00:00Z"), std::slice::from_ref(&hotfix));
         let successes = vec![
             before,
-            deployment(march("10T00:00:00"), &[hotfix.clone(), hotfix]),
+            deployment(march("10T00:00:00"), &[Shipped { oid: "other".to_owned(), ..hotfix.clone() }, hotfix]),
             deployment(march("12T00:00:00"), &[revert]),
             deployment(march("14T00:00:00"), &[]),
             deployment(march("16T00:00:00"), &[]),

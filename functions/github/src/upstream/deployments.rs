@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How far back deployments are of interest.
 const WINDOW: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How many deployments before the window are read: what the first one in it shipped is told by comparison, and a
+/// roll-back shortly before it must not make old commits new.
+const BEFORE: usize = 4;
+
 /// The most pages of a workflow's runs that are read.
 const PAGES: u32 = 30;
 
@@ -82,14 +86,14 @@ impl<'r> Shipping<'r> {
         }
     }
 
-    /// The successes by time, with the last one before the window, and the incidents.
+    /// The successes by time, with the last ones before the window, and the incidents.
     pub async fn finish(mut self, client: &Client, repo: &str, branch: &str) -> Result<(Vec<Success>, Deployments)> {
         if let Some(Deploys::Workflow(file)) = &self.config.deploys {
             self.successes = of_workflow(client, repo, branch, file, self.since).await?;
         }
         self.successes.sort();
         let before = self.successes.partition_point(|success| success.at < self.since);
-        let successes = self.successes.split_off(before.saturating_sub(1));
+        let successes = self.successes.split_off(before.saturating_sub(BEFORE));
         let incidents = self.found.into_values().collect();
         let deployed = |success: &Success| Deployment { succeeded_at: success.at, commits: None };
         let deployments = Deployments { successes: successes.iter().map(deployed).collect(), incidents };
@@ -122,8 +126,7 @@ impl Part for Shipping<'_> {
             let page: Page<Node> = walk.hear(said, None, |_| false)?;
             let past = page.nodes().last().is_some_and(|node| node.created_at < since);
             known.extend(page.nodes().filter_map(Node::success));
-            // One success before the window is needed, to tell what the first one in it shipped.
-            if past && known.iter().any(|success| success.at < since) {
+            if past && enough(known, since) {
                 walk.close();
             }
         }
@@ -136,7 +139,12 @@ impl Part for Shipping<'_> {
     }
 }
 
-/// The successful runs of a workflow on the branch, back to one before the window.
+/// Whether no further success before the window is needed.
+fn enough(successes: &[Success], since: Timestamp) -> bool {
+    successes.iter().filter(|success| success.at < since).count() >= BEFORE
+}
+
+/// The successful runs of a workflow on the branch, back to some before the window.
 async fn of_workflow(client: &Client, repo: &str, branch: &str, file: &str, since: Timestamp) -> Result<Vec<Success>> {
     let mut successes = Vec::new();
     let mut seen = BTreeSet::new();
@@ -152,7 +160,7 @@ async fn of_workflow(client: &Client, repo: &str, branch: &str, file: &str, sinc
         successes.extend(
             reads(fresh, branch).filter(|run| run.on_branch).map(|run| Success { at: run.updated_at, sha: run.head }),
         );
-        if last || successes.iter().any(|success| success.at < since) {
+        if last || enough(&successes, since) {
             return Ok(successes);
         }
     }
@@ -169,7 +177,7 @@ mod tests {
     const DAY: i64 = 1440;
 
     fn compared(before: u64, after: u64, message: &str) -> (String, Reply) {
-        let commit = json!({ "sha": "x", "commit": { "message": message, "committer": { "date": ago(3 * DAY) } } });
+        let commit = json!({ "sha": "x", "node_id": "C_x", "commit": { "message": message, "committer": { "date": ago(3 * DAY) } } });
         (
             format!("/repos/acme/web/compare/{before:040}...{after:040}"),
             Reply::json(200, &json!({ "commits": [commit] })),
@@ -177,7 +185,7 @@ mod tests {
     }
 
     fn shipped(hotfix: bool, revert: bool) -> Vec<Shipped> {
-        vec![Shipped { committed_at: ago(3 * DAY), hotfix, revert }]
+        vec![Shipped { oid: "x".to_owned(), committed_at: ago(3 * DAY), hotfix, revert }]
     }
 
     fn told(deployments: &Deployments) -> Vec<(i64, Option<Vec<Shipped>>)> {
@@ -196,20 +204,21 @@ mod tests {
             ("/repos/acme/web/actions/workflows/deploy.yml/runs".into(), listed),
             compared(4, 5, "Hotfix the login"),
             compared(3, 4, "Revert \"x\""),
+            compared(1, 2, "Add more"),
         ];
         let stage =
             Stage::new(World { others, ..World::default() }, &[("GITHUB_DEPLOYS", "workflow:deploy.yml")]).await;
         let (fetched, cx) = stage.fetch(0, None).await;
         let fetched = fetched.unwrap();
         let deployments = fetched.snapshot.deployments.as_ref().unwrap();
-        let expected =
-            [(31, Some(vec![])), (29, None), (2, Some(shipped(false, true))), (1, Some(shipped(true, false)))];
+        let (add, revert, hotfix) = (shipped(false, false), shipped(false, true), shipped(true, false));
+        let expected = [(40, Some(vec![])), (31, Some(add)), (29, None), (2, Some(revert)), (1, Some(hotfix))];
         assert_eq!(told(deployments), expected);
         assert_eq!(cx.gaps().into_keys().collect::<Vec<_>>(), ["dora"], "one comparison was refused");
         stage.world().others.push(compared(2, 3, "Add it"));
         let (next, cx) = stage.fetch(15, Some(&fetched)).await;
         assert_eq!(
-            (told(&next.unwrap().snapshot.deployments.unwrap())[1].1.clone(), cx.gaps().len()),
+            (told(&next.unwrap().snapshot.deployments.unwrap())[2].1.clone(), cx.gaps().len()),
             (Some(shipped(false, false)), 0)
         );
     }

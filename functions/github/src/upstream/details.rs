@@ -3,13 +3,12 @@
 use super::ci::failed;
 use super::client::Client;
 use super::facts::{Facts, Want};
+use super::shipped::Reader;
 use crate::kept::Kept;
 use crate::snapshot::Shipped;
-use crate::titles;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::tags::Digester;
 use shared::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,31 +53,9 @@ struct File {
     filename: String,
 }
 
-#[derive(Deserialize)]
-struct Comparison {
-    commits: Vec<Compared>,
-}
-
-#[derive(Deserialize)]
-struct Compared {
-    sha: String,
-    commit: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    message: String,
-    committer: Option<Signed>,
-}
-
-#[derive(Deserialize)]
-struct Signed {
-    date: Option<Timestamp>,
-}
-
 /// Asks at most this many new questions; the first error of each part says why it stays unknown.
 pub(super) async fn fill(
-    (client, repo, digester): (&Client, &str, &Digester),
+    (client, repo, reader): (&Client, &str, Reader<'_>),
     facts: &Facts<'_>,
     kept: &mut Kept,
     mut allowance: usize,
@@ -94,7 +71,7 @@ pub(super) async fn fill(
             break;
         }
         allowance -= wants.len();
-        let answers = wants.into_iter().map(|want| async move { (ask(client, repo, digester, &want).await, want) });
+        let answers = wants.into_iter().map(|want| async move { (ask(client, repo, reader, &want).await, want) });
         let answers: Vec<_> = stream::iter(answers).buffer_unordered(ABREAST).collect().await;
         for (answer, want) in answers {
             match answer {
@@ -134,7 +111,7 @@ fn skip(wants: &mut Vec<Want>, errors: &mut BTreeMap<&'static str, Error>, left:
     }
 }
 
-async fn ask(client: &Client, repo: &str, digester: &Digester, want: &Want) -> Result<Known> {
+async fn ask(client: &Client, repo: &str, reader: Reader<'_>, want: &Want) -> Result<Known> {
     match want {
         Want::Attempt { run, attempt } => {
             let attempt: Attempt = client.get(&format!("/repos/{repo}/actions/runs/{run}/attempts/{attempt}")).await?;
@@ -153,22 +130,11 @@ async fn ask(client: &Client, repo: &str, digester: &Digester, want: &Want) -> R
         Want::Files { sha } => {
             let pages: Vec<Touched> = client.all(&format!("/repos/{repo}/commits/{sha}")).await?;
             let files: BTreeSet<String> =
-                pages.into_iter().flat_map(|page| page.files).map(|file| digester.of(&file.filename)).collect();
+                pages.into_iter().flat_map(|page| page.files).map(|file| reader.digester.of(&file.filename)).collect();
             Ok(Known::Paths(files.into_iter().collect()))
         }
-        Want::Compare { between } => {
-            let pages: Vec<Comparison> = client.all(&format!("/repos/{repo}/compare/{between}?per_page=100")).await?;
-            let commits: BTreeMap<String, Message> =
-                pages.into_iter().flat_map(|page| page.commits).map(|commit| (commit.sha, commit.commit)).collect();
-            Ok(Known::Shipped(commits.into_values().filter_map(shipped).collect()))
-        }
+        Want::Compare { between } => super::shipped::between((client, repo, reader), between).await.map(Known::Shipped),
     }
-}
-
-fn shipped(commit: Message) -> Option<Shipped> {
-    let (title, body) = commit.message.split_once('\n').unwrap_or((&commit.message, ""));
-    let committed_at = commit.committer?.date?;
-    Some(Shipped { committed_at, hotfix: titles::is_hotfix(title), revert: titles::is_revert(title, body) })
 }
 
 fn keep(kept: &mut Kept, want: Want, known: Known) {

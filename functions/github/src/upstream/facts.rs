@@ -45,9 +45,22 @@ impl Want {
     }
 }
 
-/// The name of a comparison.
-pub(super) fn between(before: &Success, after: &Success) -> String {
-    format!("{}...{}", before.sha, after.sha)
+/// For each deployment the name of the comparison that tells what it shipped: with the one before it, and after a
+/// roll-back with the one that was rolled back, so that old commits do not come back as new. None where there is
+/// nothing to compare.
+pub(super) fn comparisons(successes: &[Success], kept: &Kept) -> Vec<Option<String>> {
+    let mut front: Option<&Success> = None;
+    let mut names = Vec::with_capacity(successes.len());
+    for success in successes {
+        let before = front.filter(|before| before.sha != success.sha);
+        let name = before.map(|before| format!("{}...{}", before.sha, success.sha));
+        let shipped_nothing = name.as_ref().and_then(|name| kept.shipped.get(name)).is_some_and(Vec::is_empty);
+        if !shipped_nothing {
+            front = Some(success);
+        }
+        names.push(name);
+    }
+    names
 }
 
 impl Facts<'_> {
@@ -92,11 +105,9 @@ impl Facts<'_> {
         for commit in self.direct().filter(|commit| !kept.files.contains_key(&commit.oid)) {
             wants.push((commit.committed_at, Want::Files { sha: commit.oid.clone() }));
         }
-        for pair in self.successes.windows(2) {
-            let between = between(&pair[0], &pair[1]);
-            if pair[0].sha != pair[1].sha && !kept.shipped.contains_key(&between) {
-                wants.push((pair[1].at, Want::Compare { between }));
-            }
+        for (between, success) in comparisons(self.successes, kept).into_iter().zip(self.successes) {
+            let open = between.filter(|between| !kept.shipped.contains_key(between));
+            wants.extend(open.map(|between| (success.at, Want::Compare { between })));
         }
         wants.sort_by_key(|want| std::cmp::Reverse(want.0));
         wants.into_iter().map(|(_, want)| want).collect()
@@ -147,8 +158,8 @@ impl Facts<'_> {
             kept.files.retain(|oid, _| oids.contains(oid));
         }
         if !self.successes.is_empty() {
-            let pairs: BTreeSet<String> = self.successes.windows(2).map(|pair| between(&pair[0], &pair[1])).collect();
-            kept.shipped.retain(|between, _| pairs.contains(between));
+            let names: BTreeSet<String> = comparisons(self.successes, kept).into_iter().flatten().collect();
+            kept.shipped.retain(|between, _| names.contains(between));
         }
     }
 }

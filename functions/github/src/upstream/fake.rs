@@ -33,6 +33,8 @@ pub(super) struct World {
     pub incidents: Vec<Value>,
     /// Errors to add to the next answers of GraphQL, each with whether the data is lost.
     pub faults: Vec<(Value, bool)>,
+    /// The pull requests that commits came with, by the commits' ids among all objects; a commit not here has none.
+    pub came_with: Vec<(String, Value)>,
     /// What other paths answer, by beginning.
     pub others: Vec<(String, Reply)>,
 }
@@ -154,9 +156,23 @@ fn listed(world: &World, seen: &Seen) -> Value {
     json!({ "total_count": runs.len(), "workflow_runs": shown })
 }
 
+/// A commit, whose id among all objects is its own after `C_`, with its pull request.
+fn belonging(world: &World, id: &Value) -> Value {
+    let pulls: Vec<&Value> =
+        world.came_with.iter().filter(|(commit, _)| *id == commit.as_str()).map(|(_, pull)| pull).collect();
+    let oid = id.as_str().and_then(|id| id.strip_prefix("C_"));
+    json!({ "oid": oid, "associatedPullRequests": { "nodes": pulls } })
+}
+
 fn graphql(world: &mut World, seen: &Seen) -> Reply {
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     let variables = &body["variables"];
+    if let Some(ids) = variables["ids"].as_array() {
+        return Reply::json(
+            200,
+            &json!({ "data": { "nodes": ids.iter().map(|id| belonging(world, id)).collect::<Vec<_>>() } }),
+        );
+    }
     let on = |name: &str| variables[name] == true;
     let mut fields = Map::from_iter([("isEmpty".to_owned(), json!(false))]);
     for (field, state) in [("open", "OPEN"), ("closed", "CLOSED"), ("merged", "MERGED")] {

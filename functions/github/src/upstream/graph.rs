@@ -12,6 +12,9 @@ const ROUND: &str = include_str!("round.graphql");
 /// The document for the rest of a pull request's lists.
 const REST: &str = include_str!("rest.graphql");
 
+/// The document for the pull requests that commits came with.
+const CHANGES: &str = include_str!("changes.graphql");
+
 /// Values of a document's variables.
 pub(super) type Variables = Map<String, Value>;
 
@@ -63,6 +66,20 @@ struct Whole {
 #[serde(rename_all = "camelCase")]
 struct Data {
     repository: Option<Map<String, Value>>,
+    rate_limit: Option<Quota>,
+}
+
+#[derive(Deserialize)]
+struct Objects<T> {
+    data: Option<Nodes<T>>,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Nodes<T> {
+    nodes: Vec<Option<T>>,
     rate_limit: Option<Quota>,
 }
 
@@ -180,19 +197,37 @@ pub(super) async fn rest(client: &Client, repo: &str, variables: Variables) -> R
     said.wanted("pullRequest", None)
 }
 
+/// Asks for commits by their ids; those that are gone are left out.
+pub(super) async fn nodes<T: DeserializeOwned>(client: &Client, ids: &[&str]) -> Result<Vec<T>> {
+    let asked = json!({ "query": CHANGES, "variables": { "ids": ids } });
+    let objects: Objects<T> = client.graphql(&asked).await?;
+    let (nodes, quota) = objects.data.map_or((Vec::new(), None), |data| (data.nodes, data.rate_limit));
+    settle(client, quota, &objects.errors)?;
+    match objects.errors.first() {
+        Some(fault) => Err(fault.error()),
+        None => Ok(nodes.into_iter().flatten().collect()),
+    }
+}
+
+/// Notes what an answer cost; an error if it is that nothing is left.
+fn settle(client: &Client, quota: Option<Quota>, errors: &[Fault]) -> Result<()> {
+    if let Some(quota) = quota {
+        tracing::debug!(upstream = GITHUB, cost = quota.cost, left = quota.remaining, "a round of GraphQL");
+        client.graphql_left(quota.remaining);
+    }
+    if errors.iter().any(|fault| matches!(fault.kind(), "RATE_LIMITED" | "RATE_LIMIT")) {
+        return Err(Error::RateLimited { upstream: GITHUB, what: "RATE_LIMITED to /graphql".to_owned() });
+    }
+    Ok(())
+}
+
 async fn ask(client: &Client, document: &str, repo: &str, mut variables: Variables) -> Result<Said> {
     let (owner, name) = repo.split_once('/').unwrap_or((repo, ""));
     variables.insert("owner".to_owned(), owner.into());
     variables.insert("name".to_owned(), name.into());
     let whole: Whole = client.graphql(&json!({ "query": document, "variables": variables })).await?;
     let data = whole.data.unwrap_or(Data { repository: None, rate_limit: None });
-    if let Some(quota) = data.rate_limit {
-        tracing::debug!(upstream = GITHUB, cost = quota.cost, left = quota.remaining, "a round of GraphQL");
-        client.graphql_left(quota.remaining);
-    }
-    if whole.errors.iter().any(|fault| matches!(fault.kind(), "RATE_LIMITED" | "RATE_LIMIT")) {
-        return Err(Error::RateLimited { upstream: GITHUB, what: "RATE_LIMITED to /graphql".to_owned() });
-    }
+    settle(client, data.rate_limit, &whole.errors)?;
     for fault in &whole.errors {
         let path: Vec<&str> = fault.words().collect();
         tracing::warn!(

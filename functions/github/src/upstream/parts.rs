@@ -7,6 +7,7 @@ use super::issues::Issues;
 use super::pull::Reading;
 use super::pulls::Forced;
 use super::questions::Rounds;
+use super::shipped::Reader;
 use super::{OVERLAP, Upstream, WEEK, ci, force, queue};
 use crate::kept::{Fetched, Kept};
 use crate::snapshot::{Deployments, Run, Snapshot, Workflow};
@@ -128,8 +129,8 @@ impl Upstream {
             successes,
             limits: &self.config.limits,
         };
-        let errors =
-            details::fill((&self.client, repo, &self.digester), &facts, kept, allowance, self.config.reserve).await;
+        let reader = Reader { digester: &self.digester, config: &self.config };
+        let errors = details::fill((&self.client, repo, reader), &facts, kept, allowance, self.config.reserve).await;
         for (part, error) in errors {
             cx.gap(part, error.with_causes());
         }
@@ -172,14 +173,10 @@ impl Upstream {
     }
 }
 
-/// Says of each deployment what came with it, as far as that is known; the first one has nothing to compare with.
+/// Says of each deployment what came with it, as far as that is known.
 fn ship(deployments: &mut Deployments, successes: &[Success], kept: &Kept) {
-    let mut before: Option<&Success> = None;
-    for (deployment, success) in deployments.successes.iter_mut().zip(successes) {
-        deployment.commits = match before {
-            Some(before) if before.sha != success.sha => kept.shipped.get(&facts::between(before, success)).cloned(),
-            _ => Some(Vec::new()),
-        };
-        before = Some(success);
+    let comparisons = facts::comparisons(successes, kept);
+    for (deployment, between) in deployments.successes.iter_mut().zip(comparisons) {
+        deployment.commits = between.map_or(Some(Vec::new()), |between| kept.shipped.get(&between).cloned());
     }
 }
