@@ -46,3 +46,12 @@ pub struct Kept {
     /// Runs whose waiting times were asked for, with the attempt.
     pub waited: BTreeSet<(u64, u64)>,
 }
+
+impl Kept {
+    /// The answers that never change, which a fetch of everything does not ask for again.
+    #[must_use]
+    pub(crate) fn lasting(self) -> Self {
+        let Self { attempts, longest, files, shipped, waits, waited, .. } = self;
+        Self { attempts, longest, files, shipped, waits, waited, ..Self::default() }
+    }
+}

@@ -106,20 +106,17 @@ impl Upstream {
     pub async fn fetch(&self, cx: &Context, repo: &str, last: Option<Fetched>) -> Result<Fetched> {
         let now = cx.now();
         let healthy = cx.last_full().is_some_and(|full| full <= now && now.duration_since(full) < HEAL);
-        let fresh = |last: &Fetched| {
-            let at = last.kept.at;
-            at <= now
-                && now.duration_since(at) <= STALE
-                && last.kept.reading == self.reading
-                && last.snapshot.repo == repo
-        };
-        if let Some(last) = last.filter(|last| healthy && fresh(last))
+        let read_alike = |last: &Fetched| last.kept.reading == self.reading && last.snapshot.repo == repo;
+        let fresh = |last: &Fetched| last.kept.at <= now && now.duration_since(last.kept.at) <= STALE;
+        let last = last.filter(read_alike);
+        if let Some(last) = last.as_ref().filter(|last| healthy && fresh(last))
             // The state of a fetch is too large for a stack.
-            && let Some(fetched) = Box::pin(self.once(cx, repo, Some(&last))).await?
+            && let Some(fetched) = Box::pin(self.once(cx, repo, Some(last), last.kept.clone())).await?
         {
             return Ok(fetched);
         }
-        let fetched = Box::pin(self.once(cx, repo, None))
+        let lasting = last.map(|last| last.kept.lasting()).unwrap_or_default();
+        let fetched = Box::pin(self.once(cx, repo, None, lasting))
             .await?
             .ok_or_else(|| Error::incomplete(format!("the branch of {repo}")))?;
         cx.fetched_whole();
@@ -127,9 +124,8 @@ impl Upstream {
     }
 
     /// One fetch; none where another branch counts now than the one it continues from.
-    async fn once(&self, cx: &Context, repo: &str, last: Option<&Fetched>) -> Result<Option<Fetched>> {
+    async fn once(&self, cx: &Context, repo: &str, last: Option<&Fetched>, kept: Kept) -> Result<Option<Fetched>> {
         let now = cx.now();
-        let kept = last.map(|last| last.kept.clone()).unwrap_or_default();
         let known_runs = last.map(|last| last.snapshot.runs.clone().unwrap_or_else(|| last.kept.partial.clone()));
         let plan = match &known_runs {
             Some(runs) => ci::Plan::continued(runs, &kept.missing, kept.at, now),

@@ -191,6 +191,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_fetch_of_everything_does_not_ask_again_for_what_never_changes() {
+        let answers = others(&[("actions/runs/", json!({ "conclusion": "failure" }))]);
+        let runs = (1..=6).map(|id| passed(id, 100 - i64::try_from(id).unwrap(), 2)).collect();
+        let stage = Stage::new(World { runs, others: answers, ..World::default() }, &[]).await;
+        let asked = || stage.fake.seen().iter().filter(|seen| seen.path.contains("/attempts/")).count();
+        let first = stage.fetch(0, None).await.0.unwrap();
+        assert_eq!(asked(), 6);
+        let (healed, cx) = stage.fetch(25 * 60, Some(&first)).await;
+        assert!(cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+        assert_eq!((healed.unwrap().snapshot.failed_before, asked()), (first.snapshot.failed_before, 6));
+    }
+
+    #[tokio::test]
     async fn six_new_answers_a_run_newest_first_and_the_row_is_unknown_until_all_are_there() {
         let runs = (1..=10).map(|id| passed(id, 100 - i64::try_from(id).unwrap(), 2)).collect();
         let answers = others(&[("actions/runs/", json!({ "conclusion": "failure" }))]);
