@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Args {
     /// Which collectors; all by default.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = registry::names())]
     names: Vec<String>,
     /// Only this one of the configured targets.
     #[arg(long, value_name = "TARGET")]
@@ -22,13 +22,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
-    let entries = match registry::named(&args.names) {
-        Ok(entries) => entries,
-        Err(problem) => {
-            eprintln!("vitals: {problem}");
-            return Ok(ExitCode::from(2));
-        }
-    };
+    let entries = registry::named(&args.names);
     let wall = config::wall(&settings)?;
     let env = Env::load(settings).await?;
     let mut list = List::default();

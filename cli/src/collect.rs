@@ -14,7 +14,7 @@ const TIME: Duration = Duration::from_mins(15);
 #[derive(clap::Args)]
 pub struct Args {
     /// Which collectors; `all` for every one.
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", value_parser = registry::names())]
     names: Vec<String>,
     /// Send the points to Datadog, and remember what was sent.
     #[arg(long)]
@@ -31,13 +31,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
-    let entries = match registry::named(&args.names) {
-        Ok(entries) => entries,
-        Err(problem) => {
-            eprintln!("vitals: {problem}");
-            return Ok(ExitCode::from(2));
-        }
-    };
+    let entries = registry::named(&args.names);
     let wall = config::wall(&settings)?;
     let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
     let mut event = Event::new(time, wall);

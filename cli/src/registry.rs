@@ -1,5 +1,6 @@
 //! Every collector there is, one word each.
 
+use clap::builder::PossibleValuesParser;
 use futures::future::BoxFuture;
 use shared::{Check, Collector, Env, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
 use std::time::Duration;
@@ -96,19 +97,15 @@ async fn last<C: Collector>(env: &Env, store: &Store) -> Result<Vec<Last>> {
     Ok(found)
 }
 
-/// The collectors of these names, all of them for `all`.
-pub fn named(names: &[String]) -> Result<Vec<&'static Entry>, String> {
-    if names.is_empty() || names.iter().any(|name| name == "all") {
-        return Ok(REGISTRY.iter().collect());
-    }
-    names
-        .iter()
-        .map(|name| {
-            let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
-            let found = REGISTRY.iter().find(|entry| entry.name == name);
-            found.ok_or_else(|| format!("there is no collector `{name}`; there are: all, {}", known.join(", ")))
-        })
-        .collect()
+/// What may be said where collectors are named.
+pub fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(REGISTRY.iter().map(|entry| entry.name).chain(["all"]))
+}
+
+/// The collectors of these names, all of them for `all` or for none.
+pub fn named(names: &[String]) -> Vec<&'static Entry> {
+    let all = names.is_empty() || names.iter().any(|name| name == "all");
+    REGISTRY.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
 }
 
 /// Every check of every collector.

@@ -8,7 +8,7 @@ mod limits;
 mod rest;
 mod views;
 
-pub use auth::{App, Credentials, Identity};
+pub use auth::{APP_KEY, App, Credentials, Identity};
 pub use limits::{Resource, Standing};
 
 use auth::Rejected;

@@ -2,7 +2,7 @@
 
 use crate::datadog::{self, Keys, Store};
 use crate::faults::{Door, Faults, Wire, around};
-use crate::github::{self, Credentials};
+use crate::github::{self, App, Credentials};
 use crate::secrets::Secrets;
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
@@ -64,6 +64,7 @@ impl Sandbox {
         let clock = options.clock;
         let store = Store::open(options.database.as_deref()).map_err(io::Error::other)?;
         let credentials = Credentials::with_token(GITHUB_TOKEN);
+        credentials.install(App::default());
         let keys = Keys::new(API_KEY, APPLICATION_KEY);
         let (faults, secrets) = (Faults::default(), Secrets::default());
         let routers = [

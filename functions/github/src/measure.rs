@@ -79,25 +79,7 @@ mod tests {
 
     /// A repository of which nothing is known and for which nothing is configured.
     pub(super) fn nothing() -> Snapshot {
-        Snapshot {
-            repo: "acme/web".into(),
-            rules: Rules::default(),
-            branch: None,
-            pulls: None,
-            branches: None,
-            commits: None,
-            issues: None,
-            workflows: None,
-            runs: None,
-            older_decisive: None,
-            forced: None,
-            failed_before: None,
-            stopped_by_limit: None,
-            direct_files: None,
-            deployments: None,
-            queue: None,
-            runners: None,
-        }
+        Snapshot::unknown("acme/web", Rules::default())
     }
 
     /// A push to the branch that ran the first workflow for two minutes.

@@ -44,6 +44,32 @@ pub struct Snapshot {
     pub runners: Option<Vec<Runner>>,
 }
 
+impl Snapshot {
+    /// Nothing known of a repository.
+    #[must_use]
+    pub fn unknown(repo: &str, rules: Rules) -> Self {
+        Self {
+            repo: repo.to_owned(),
+            rules,
+            branch: None,
+            pulls: None,
+            branches: None,
+            commits: None,
+            issues: None,
+            workflows: None,
+            runs: None,
+            older_decisive: None,
+            forced: None,
+            failed_before: None,
+            stopped_by_limit: None,
+            direct_files: None,
+            deployments: None,
+            queue: None,
+            runners: None,
+        }
+    }
+}
+
 /// The configuration that the formulas need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {

@@ -80,25 +80,7 @@ impl Upstream {
 
     /// Nothing known of a repository.
     pub fn unknown(&self, repo: &str) -> Fetched {
-        let snapshot = Snapshot {
-            repo: repo.to_owned(),
-            rules: self.config.rules.clone(),
-            branch: None,
-            pulls: None,
-            branches: None,
-            commits: None,
-            issues: None,
-            workflows: None,
-            runs: None,
-            older_decisive: None,
-            forced: None,
-            failed_before: None,
-            stopped_by_limit: None,
-            direct_files: None,
-            deployments: None,
-            queue: None,
-            runners: None,
-        };
+        let snapshot = Snapshot::unknown(repo, self.config.rules.clone());
         Fetched { snapshot, kept: Kept::default() }
     }
 

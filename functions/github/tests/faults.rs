@@ -2,9 +2,10 @@
 
 mod stage;
 
+use sandbox::github::{APP_KEY, App};
 use sandbox::{API_KEY, Fault, GITHUB_TOKEN, Options, Rule, Sandbox, Seed};
 use serde_json::{Value, json};
-use shared::testing::{Journal, at};
+use shared::testing::{Journal, at, gauges};
 use shared::{GRID, Report};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeSet;
@@ -197,6 +198,31 @@ async fn a_token_that_was_replaced_in_the_secret_store_heals_by_itself() {
     let report = stage.settled().await;
     assert!(report.is_up(), "{:?}", gaps(&report));
     assert_eq!(stage.sandbox.secrets().reads(), reads + 1, "read once more, and once only");
+}
+
+#[tokio::test]
+async fn an_app_reads_what_a_token_reads_and_another_key_opens_nothing() {
+    let app = App::default();
+    let (id, installation) = (app.id.to_string(), app.installation.to_string());
+    let more = [
+        ("GITHUB_REPOS", "acme/web"),
+        ("GITHUB_TOKEN", ""),
+        ("GITHUB_APP_ID", id.as_str()),
+        ("GITHUB_APP_KEY", APP_KEY),
+        ("GITHUB_APP_INSTALLATION", installation.as_str()),
+    ];
+    let (with_token, with_app) = (stage().await, Stage::new(seed(), at(EPOCH), true, &more).await);
+    let (expected, report) = (with_token.settled().await, with_app.settled().await);
+    assert_eq!(gauges(&report), gauges(&expected));
+    // Its tokens are gone: it asks for another.
+    with_app.sandbox.credentials().revoke_installation_tokens();
+    with_app.clock.advance(GRID);
+    assert!(with_app.settled().await.is_up());
+    with_app.sandbox.credentials().install(App { id: 8, ..App::default() });
+    with_app.sandbox.credentials().revoke_installation_tokens();
+    with_app.clock.advance(GRID);
+    let text = with_app.run().await.failure().unwrap().with_causes();
+    assert!(text.contains("GITHUB_APP_KEY") && !text.contains("BEGIN"), "{text}");
 }
 
 #[tokio::test]

@@ -6,9 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use jiff::{SignedDuration, Timestamp};
+use ring::rsa::KeyPair;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The private key that the app's owner was given; it opens nothing but this sandbox.
+pub const APP_KEY: &str = include_str!("app_key.pem");
 
 /// A GitHub App that is installed on the organisation.
 #[derive(Debug, Clone)]
@@ -21,6 +26,12 @@ pub struct App {
     pub slug: String,
     /// Its one installation.
     pub installation: u64,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self { id: 7, client_id: "Iv1.seven".to_owned(), slug: "vitals".to_owned(), installation: 70 }
+    }
 }
 
 /// Who asks.
@@ -212,7 +223,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<String>, Rejected> {
     }
 }
 
-/// Checks all of an app's signed token but the signature, whose key the sandbox does not hold.
+/// Checks an app's signed token: the signature first, then what it claims.
 fn verify(token: &str, app: &App) -> Result<(), Rejected> {
     const UNREADABLE: Rejected = Rejected::Jwt("A JSON web token could not be decoded");
     let parts: Vec<_> = token.split('.').collect();
@@ -220,7 +231,13 @@ fn verify(token: &str, app: &App) -> Result<(), Rejected> {
     let (Some(header), Some(claims)) = (read(parts[0]), read(parts[1])) else {
         return Err(UNREADABLE);
     };
-    if header["alg"] != "RS256" || URL_SAFE_NO_PAD.decode(parts[2]).map_or(0, |signature| signature.len()) < 128 {
+    let signed = || {
+        let signature = URL_SAFE_NO_PAD.decode(parts[2]).ok()?;
+        let message = format!("{}.{}", parts[0], parts[1]);
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key()?.public().as_ref().to_vec());
+        key.verify(message.as_bytes(), &signature).ok()
+    };
+    if header["alg"] != "RS256" || signed().is_none() {
         return Err(UNREADABLE);
     }
     let issuer = claims["iss"].as_str().map(str::to_owned).or_else(|| claims["iss"].as_u64().map(|id| id.to_string()));
@@ -244,6 +261,12 @@ fn verify(token: &str, app: &App) -> Result<(), Rejected> {
     }
 }
 
+/// The key pair of [`APP_KEY`].
+fn key() -> Option<KeyPair> {
+    let base64: String = APP_KEY.lines().filter(|line| !line.starts_with('-')).collect();
+    KeyPair::from_der(&STANDARD.decode(base64).ok()?).ok()
+}
+
 /// Real time: an app signs its tokens by the clock of its machine, not by the sandbox's.
 #[expect(clippy::disallowed_methods, reason = "clients sign and compare these times by the clock of their machine")]
 fn wall() -> Timestamp {
@@ -254,21 +277,24 @@ fn wall() -> Timestamp {
 mod tests {
     use super::*;
 
-    fn app() -> App {
-        App { id: 7, client_id: "Iv1.seven".to_owned(), slug: "vitals".to_owned(), installation: 70 }
-    }
-
-    fn token(algorithm: &str, claims: &str) -> HeaderMap {
+    /// A token signed with the app's key, of which so many bytes are then changed.
+    fn token(algorithm: &str, claims: &str, changed: usize) -> HeaderMap {
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
         let header = encode(format!("{{\"alg\":\"{algorithm}\",\"typ\":\"JWT\"}}"));
-        let text = format!("Bearer {header}.{}.{}", encode(claims.to_owned()), URL_SAFE_NO_PAD.encode([1; 256]));
+        let message = format!("{header}.{}", encode(claims.to_owned()));
+        let key = key().unwrap();
+        let mut signature = vec![0; key.public().modulus_len()];
+        let chance = ring::rand::SystemRandom::new();
+        key.sign(&ring::signature::RSA_PKCS1_SHA256, &chance, message.as_bytes(), &mut signature).unwrap();
+        signature.iter_mut().take(changed).for_each(|byte| *byte ^= 1);
+        let text = format!("Bearer {message}.{}", URL_SAFE_NO_PAD.encode(signature));
         HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())])
     }
 
     #[test]
     fn a_signed_token_must_name_the_app_and_live() {
         let credentials = Credentials::default();
-        credentials.install(app());
+        credentials.install(App::default());
         let now = wall().as_second();
         let cases = [
             ("RS256", format!("{{\"iss\":7,\"iat\":{},\"exp\":{}}}", now - 60, now + 540), true),
@@ -282,8 +308,10 @@ mod tests {
             ("RS256", format!("{{\"iss\":7,\"iat\":{}}}", now - 60), false),
         ];
         for (algorithm, claims, good) in cases {
-            let answer = credentials.identify(&token(algorithm, &claims), Timestamp::UNIX_EPOCH);
+            let ask = |changed| credentials.identify(&token(algorithm, &claims, changed), Timestamp::UNIX_EPOCH);
+            let answer = ask(0);
             assert_eq!(answer.is_ok(), good, "{algorithm} {claims}: {answer:?}");
+            assert!(ask(1).is_err(), "a signature that is not the app's");
         }
     }
 

@@ -22,8 +22,7 @@ struct Server {
 impl Server {
     fn at(now: &str) -> Self {
         let credentials = Credentials::with_token("good");
-        let app = App { id: 7, client_id: "Iv1.seven".to_owned(), slug: "vitals".to_owned(), installation: 70 };
-        credentials.install(app);
+        credentials.install(App::default());
         let clock = crate::Clock::at(at(now));
         Self { router: router(Arc::new(organisation()), clock, credentials.clone()), credentials }
     }

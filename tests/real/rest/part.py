@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from stage import built
 from stage.sandbox import NOW, Sandbox
 from stage.servers import HOST, Server, free_port
 from stage.verdicts import check, equal, main
@@ -230,7 +231,13 @@ def collector(prism, proxy, sandbox, folder):
         "GITHUB_RUNNERS": "on",
         "GITHUB_DEPLOYS": "environment:production",
     }
+    key = (built.ROOT / "sandbox/src/github/app_key.pem").read_text()
+    app = {"GITHUB_TOKEN": None, "GITHUB_APP_ID": 7, "GITHUB_APP_KEY": key, "GITHUB_APP_INSTALLATION": 70}
     before = len(prism.output())
+    with tempfile.TemporaryDirectory() as other:
+        run = sandbox.collect(other, NOW, **own, **app)
+    known = run.report is not None and run.report["samples"] and "pulls" not in str(run.gaps())
+    check("an app that signs with its key reads the repository", known, run.said)
     at = datetime.fromisoformat(NOW.replace("Z", "+00:00"))
     for number in range(1, RUNS + 1):
         run = sandbox.collect(folder, at.strftime("%Y-%m-%dT%H:%M:%SZ"), **own)

@@ -390,7 +390,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_asks_for_one_token_and_a_refused_key_is_named() {
-        let key = include_str!("../../tests/fixtures/app_key.pem").replace('\n', "\\n");
+        let key = sandbox::github::APP_KEY.replace('\n', "\\n");
         let app = |url: &str| {
             client(&[
                 ("GITHUB_URL", url),
