@@ -2,12 +2,14 @@
 //!
 //! Nothing here is shared with a collector: a mistake would have to be made twice, in two ways, to go unseen.
 
+mod asana;
 mod checks;
 mod code;
 mod dora;
 mod runs;
 mod scene;
 
+pub use asana::{AsanaSettings, asana, asana_counts, asana_observations, asana_verdicts};
 use crate::model::Person;
 use crate::model::github::Repository;
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 //! The model is grown from a seed; the servers show it as it stands at the sandbox's clock, the way the real upstreams
 //! are documented to; `truth` says what every metric of it should be, by code of its own.
 
+pub mod asana;
 pub mod clock;
 mod control;
 pub mod datadog;
@@ -19,4 +20,4 @@ pub use clock::Clock;
 pub use facts as truth;
 pub use faults::{Fault, Faults, Rule};
 pub use model::{Organisation, Seed};
-pub use stage::{API_KEY, APPLICATION_KEY, GITHUB_TOKEN, Options, Sandbox};
+pub use stage::{API_KEY, APPLICATION_KEY, ASANA_TOKEN, GITHUB_TOKEN, Options, Sandbox};

@@ -3,6 +3,7 @@
 //! Nothing here knows a wire format, and nothing here counts: the APIs show these facts as they stood at a given
 //! instant, and `truth` says what they add up to. A fact with a time after that instant has not happened yet.
 
+pub mod asana;
 pub mod github;
 
 use jiff::Timestamp;
@@ -27,6 +28,8 @@ pub struct Organisation {
     pub people: Vec<Person>,
     /// The repositories on GitHub.
     pub repositories: Vec<github::Repository>,
+    /// The workspaces on Asana.
+    pub workspaces: Vec<asana::Workspace>,
 }
 
 /// A place in [`Organisation::people`].

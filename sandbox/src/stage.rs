@@ -1,5 +1,6 @@
 //! The sandbox as a whole: one listener for each upstream, on this machine alone.
 
+use crate::asana::{self, Asana};
 use crate::datadog::{self, Keys, Store};
 use crate::faults::{Door, Faults, Wire, around};
 use crate::github::{self, App, Credentials};
@@ -15,6 +16,8 @@ use tokio::task::JoinSet;
 
 /// The token that GitHub takes.
 pub const GITHUB_TOKEN: &str = "ghp_sandbox0000000000000000000000000000";
+/// The token that Asana takes.
+pub const ASANA_TOKEN: &str = "2/1200000000000001/1200000000000002:sandbox0000000000000000000000000";
 /// The API key that Datadog takes.
 pub const API_KEY: &str = "sandbox0api0key00000000000000000";
 /// The application key that Datadog takes.
@@ -47,6 +50,7 @@ pub struct Sandbox {
     clock: Clock,
     faults: Faults,
     credentials: Credentials,
+    asana: Asana,
     keys: Keys,
     secrets: Secrets,
     store: Store,
@@ -65,10 +69,12 @@ impl Sandbox {
         let store = Store::open(options.database.as_deref()).map_err(io::Error::other)?;
         let credentials = Credentials::with_token(GITHUB_TOKEN);
         credentials.install(App::default());
+        let asana = Asana::with_token(ASANA_TOKEN);
         let keys = Keys::new(API_KEY, APPLICATION_KEY);
         let (faults, secrets) = (Faults::default(), Secrets::default());
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
+            ("asana", asana::router(Arc::clone(&organisation), clock.clone(), asana.clone())),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
             ("control", crate::control::router(clock.clone(), faults.clone())),
@@ -80,10 +86,10 @@ impl Sandbox {
             urls.insert(name, format!("http://{}", listener.local_addr()?));
             tasks.spawn(serve(name, listener, router, faults.clone()));
         }
-        Ok(Self { organisation, clock, faults, credentials, keys, secrets, store, urls, _tasks: tasks })
+        Ok(Self { organisation, clock, faults, credentials, asana, keys, secrets, store, urls, _tasks: tasks })
     }
 
-    /// Where an upstream answers: `github`, `datadog`, `secrets` or `control`.
+    /// Where an upstream answers: `github`, `asana`, `datadog`, `secrets` or `control`.
     #[must_use]
     pub fn url(&self, upstream: &str) -> &str {
         self.urls.get(upstream).map_or("", String::as_str)
@@ -95,6 +101,9 @@ impl Sandbox {
         let repositories = self.organisation.repositories.iter().filter(|repository| !repository.empty);
         let names: Vec<String> =
             repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
+        let workspace = self.organisation.workspaces.first();
+        let workspaces = workspace.map(|workspace| format!("{}={}", workspace.alias, workspace.gid));
+        let bugs = workspace.and_then(|workspace| Some(&workspace.projects[workspace.bugs?].gid));
         let mut env: BTreeMap<String, String> = [
             ("DATADOG_URL", self.url("datadog")),
             ("DD_API_KEY", API_KEY),
@@ -103,6 +112,10 @@ impl Sandbox {
             ("GITHUB_URL", self.url("github")),
             ("GITHUB_TOKEN", GITHUB_TOKEN),
             ("GITHUB_REPOS", &names.join(",")),
+            ("ASANA_URL", self.url("asana")),
+            ("ASANA_TOKEN", ASANA_TOKEN),
+            ("ASANA_WORKSPACES", &workspaces.unwrap_or_default()),
+            ("ASANA_BUGS_PROJECTS", &bugs.map(|gid| format!("bugs={gid}")).unwrap_or_default()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -134,6 +147,12 @@ impl Sandbox {
     #[must_use]
     pub const fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Whom Asana lets in, and how much it bears.
+    #[must_use]
+    pub const fn asana(&self) -> &Asana {
+        &self.asana
     }
 
     /// Whom Datadog lets in.

@@ -3,6 +3,7 @@
 //! Much of it is there to be inconvenient: whatever a definition of the catalogue turns on happens here often, and many
 //! things happen exactly on the grid of runs or a second before it, where windows begin and end.
 
+mod asana;
 mod commits;
 mod dice;
 mod pulls;
@@ -61,7 +62,8 @@ pub fn grow(seed: Seed) -> Organisation {
     if dice.chance(0.3) {
         repositories.push(empty(span.start, "attic", branches[0]));
     }
-    Organisation { seed, people, repositories }
+    let workspaces = asana::grow(seed, span);
+    Organisation { seed, people, repositories, workspaces }
 }
 
 fn people(dice: &mut Dice, humans: u64) -> Vec<Person> {
