@@ -1,10 +1,173 @@
 //! Asana's HTTP API over the model, as it stands at the sandbox's clock.
 
 mod access;
+mod fields;
+mod query;
+mod routes;
+mod search;
+mod shapes;
+mod view;
 
 pub use access::Asana;
-use axum::Router;
 
-pub(crate) fn router(_: std::sync::Arc<crate::Organisation>, _: crate::Clock, _: Asana) -> Router {
-    Router::new()
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use jiff::Timestamp;
+use query::Query;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use view::{Index, View};
+
+/// Where the API begins.
+const ROOT: &str = "/api/1.0";
+
+/// Everything the server knows.
+#[derive(Clone)]
+struct State {
+    organisation: Arc<crate::Organisation>,
+    clock: crate::Clock,
+    door: Asana,
+    index: Arc<Index>,
 }
+
+/// One request, read and recognised.
+struct Call<'a> {
+    state: &'a State,
+    token: String,
+    /// The path without its root.
+    path: String,
+    query: Query,
+    now: Timestamp,
+    base: String,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+struct Reply(Value);
+
+/// Why there is no answer.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    message: String,
+    wait: Option<u64>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: &str) -> Self {
+        Self { status, message: message.to_owned(), wait: None }
+    }
+
+    fn bad(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden")
+    }
+
+    fn too_many(wait: u64) -> Self {
+        let message =
+            "You've made too many requests and hit a rate limit. Please retry after the given amount of time.";
+        Self { wait: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+}
+
+/// The API, to be mounted at the root of a host.
+pub(crate) fn router(organisation: Arc<crate::Organisation>, clock: crate::Clock, door: Asana) -> Router {
+    let index = Arc::new(Index::new(&organisation.workspaces));
+    Router::new().fallback(serve).with_state(State { organisation, clock, door, index })
+}
+
+/// Marks a request that came while too many others were being answered.
+#[derive(Debug, Clone, Copy)]
+struct Crowded;
+
+/// Around everything that takes time, for what is limited is the number of requests that are under way.
+pub(crate) fn crowd(router: Router, door: Asana) -> Router {
+    Router::new().fallback_service(router).layer(from_fn_with_state(door, count))
+}
+
+async fn count(Shared(door): Shared<Asana>, mut request: Request, next: Next) -> Response {
+    let reading = door.begin(&token(request.headers()).unwrap_or_default());
+    if reading.is_none() {
+        request.extensions_mut().insert(Crowded);
+    }
+    let response = next.run(request).await;
+    drop(reading);
+    response
+}
+
+fn token(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (kind, token) = text.split_once(' ')?;
+    kind.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
+    let pretty = Query::new(request.uri().query().unwrap_or_default()).value("opt_pretty").is_some();
+    match answer(&state, &request) {
+        Ok(Reply(body)) => respond(StatusCode::OK, &body, pretty, None),
+        Err(refusal) => {
+            let help = "For more information on API status codes and how to handle them, read the docs on errors: \
+                        https://developers.asana.com/docs/errors";
+            let body = json!({"errors": [{"message": refusal.message, "help": help}]});
+            respond(refusal.status, &body, pretty, refusal.wait)
+        }
+    }
+}
+
+fn answer(state: &State, request: &Request) -> Result<Reply, Refusal> {
+    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "No matching route for request");
+    let path = request.uri().path().strip_prefix(ROOT).ok_or_else(unknown)?.to_owned();
+    let not_authorized = || Refusal::new(StatusCode::UNAUTHORIZED, "Not Authorized");
+    let token = token(request.headers()).filter(|token| state.door.knows(token)).ok_or_else(not_authorized)?;
+    let search = path.ends_with("/tasks/search");
+    state.door.spend(&token, search).map_err(Refusal::too_many)?;
+    if request.extensions().get::<Crowded>().is_some() {
+        return Err(Refusal::too_many(1));
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err(unknown());
+    }
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let call = Call {
+        state,
+        token,
+        path,
+        query: Query::new(request.uri().query().unwrap_or_default()),
+        now: state.clock.now(),
+        base: host.map_or_else(|| "https://app.asana.com".to_owned(), |host| format!("http://{host}")),
+    };
+    call.route()
+}
+
+impl<'a> Call<'a> {
+    fn view(&self, workspace: usize) -> View<'a> {
+        View {
+            workspace: &self.state.organisation.workspaces[workspace],
+            tasks_of: &self.state.index.tasks[workspace],
+            now: self.now,
+            door: &self.state.door,
+        }
+    }
+}
+
+fn respond(status: StatusCode, body: &Value, pretty: bool, wait: Option<u64>) -> Response {
+    let text = if pretty { format!("{body:#}") } else { body.to_string() };
+    let mut response = (status, Body::from(text)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
+    headers.insert("asana-api-version", HeaderValue::from_static("1.1"));
+    if let Some(wait) = wait {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,9 @@ mod dora;
 mod runs;
 mod scene;
 
-pub use asana::{AsanaSettings, asana, asana_counts, asana_observations, asana_verdicts};
 use crate::model::Person;
 use crate::model::github::Repository;
+pub use asana::{AsanaSettings, asana, asana_counts, asana_observations, asana_verdicts};
 use jiff::Timestamp;
 use scene::Scene;
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ mod views;
 
 pub use auth::{APP_KEY, App, Credentials, Identity};
 pub use limits::{Resource, Standing};
+pub(crate) use rest::{encode, pairs};
 
 use auth::Rejected;
 use axum::Router;

@@ -84,7 +84,9 @@ impl Sandbox {
             let port = options.first_port.map_or(0, |first| first + number);
             let listener = TcpListener::bind(("127.0.0.1", port)).await?;
             urls.insert(name, format!("http://{}", listener.local_addr()?));
-            tasks.spawn(serve(name, listener, router, faults.clone()));
+            let router = around(router, faults.clone(), name);
+            let router = if name == "asana" { asana::crowd(router, asana.clone()) } else { router };
+            tasks.spawn(serve(name, listener, router));
         }
         Ok(Self { organisation, clock, faults, credentials, asana, keys, secrets, store, urls, _tasks: tasks })
     }
@@ -174,8 +176,8 @@ impl Sandbox {
     }
 }
 
-async fn serve(upstream: &'static str, listener: TcpListener, router: Router, faults: Faults) {
-    let service = around(router, faults, upstream).into_make_service_with_connect_info::<Wire>();
+async fn serve(upstream: &'static str, listener: TcpListener, router: Router) {
+    let service = router.into_make_service_with_connect_info::<Wire>();
     if let Err(error) = axum::serve(Door(listener), service).await {
         eprintln!("sandbox: {upstream} stopped: {error}");
     }

@@ -29,15 +29,6 @@ struct Inner {
     generation: u64,
 }
 
-/// Too much was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TooMany {
-    /// In this minute; how many seconds to wait.
-    Requests(u64),
-    /// At one time.
-    AtOnce,
-}
-
 /// One of the reads that are being answered.
 #[derive(Debug)]
 pub(super) struct Reading(Asana, String);
@@ -112,8 +103,8 @@ impl Asana {
         self.lock().generation
     }
 
-    /// Counts a request, a refused one as well, and says whether it is one too many.
-    pub(super) fn enter(&self, token: &str, search: bool) -> Result<Reading, TooMany> {
+    /// Counts a request, a refused one as well, and says how many seconds to wait if it is one too many.
+    pub(super) fn spend(&self, token: &str, search: bool) -> Result<(), u64> {
         let mut inner = self.lock();
         let usual = if inner.premium { PAID } else { FREE };
         let quota = inner.quota.unwrap_or(usual);
@@ -122,14 +113,19 @@ impl Asana {
         if search {
             spent = spent.and(inner.spend((token.to_owned(), true), SEARCHES, now));
         }
-        spent.map_err(TooMany::Requests)?;
+        spent
+    }
+
+    /// Begins a read, unless too many of them are being answered.
+    pub(super) fn begin(&self, token: &str) -> Option<Reading> {
+        let mut inner = self.lock();
         let reading = inner.reading.entry(token.to_owned()).or_default();
         if *reading >= AT_ONCE {
-            return Err(TooMany::AtOnce);
+            return None;
         }
         *reading += 1;
         drop(inner);
-        Ok(Reading(self.clone(), token.to_owned()))
+        Some(Reading(self.clone(), token.to_owned()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -163,31 +159,30 @@ mod tests {
     async fn a_minute_bears_its_quota_and_what_is_refused_counts_too() {
         let door = Asana::with_token("a");
         door.set_quota(2);
-        let ask = || door.enter("a", false).map(drop);
+        let ask = || door.spend("a", false);
         assert_eq!(ask(), Ok(()));
         tokio::time::advance(Duration::from_secs(20)).await;
         assert_eq!(ask(), Ok(()));
-        assert_eq!(ask(), Err(TooMany::Requests(40)));
+        assert_eq!(ask(), Err(40));
         tokio::time::advance(Duration::from_secs(40)).await;
         // The refused one still stands in this minute.
-        assert_eq!(ask(), Err(TooMany::Requests(20)));
+        assert_eq!(ask(), Err(20));
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(ask(), Ok(()));
-        assert_eq!(door.enter("b", false).map(drop), Ok(()));
+        assert_eq!(door.spend("b", false), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn fifty_reads_are_answered_at_one_time_and_sixty_searches_in_a_minute() {
         let door = Asana::with_token("a");
-        let mut readings: Vec<Reading> = (0..50).map(|_| door.enter("a", false).unwrap()).collect();
-        assert_eq!(door.enter("a", false).map(drop), Err(TooMany::AtOnce));
+        door.premium(true);
+        let mut readings: Vec<Reading> = (0..50).map(|_| door.begin("a").unwrap()).collect();
+        assert!(door.begin("a").is_none());
+        assert!(door.begin("b").is_some());
         readings.pop();
-        assert_eq!(door.enter("a", false).map(drop), Ok(()));
-        readings.clear();
-        let paid = Asana::with_token("a");
-        paid.premium(true);
-        assert!((0..60).all(|_| paid.enter("a", true).is_ok()));
-        assert_eq!(paid.enter("a", true).map(drop), Err(TooMany::Requests(60)));
-        assert_eq!(paid.enter("a", false).map(drop), Ok(()));
+        assert!(door.begin("a").is_some());
+        assert!((0..60).all(|_| door.spend("a", true).is_ok()));
+        assert_eq!(door.spend("a", true), Err(60));
+        assert_eq!(door.spend("a", false), Ok(()));
     }
 }

@@ -116,10 +116,8 @@ fn furnish(teller: &mut Teller, workspace: &mut Workspace) {
         ("Estimate", FieldKind::Number),
         ("Reporter", FieldKind::Text),
     ];
-    workspace.fields = kinds
-        .into_iter()
-        .map(|(name, kind)| Field { gid: teller.gid(), name: name.to_owned(), kind })
-        .collect();
+    workspace.fields =
+        kinds.into_iter().map(|(name, kind)| Field { gid: teller.gid(), name: name.to_owned(), kind }).collect();
 }
 
 fn projects(teller: &mut Teller, people: usize) -> Vec<Project> {

@@ -99,7 +99,8 @@ fn completed(teller: &mut Teller, created_at: Timestamp, life: Life) -> Vec<(Tim
         let again = done + teller.dice.about(SignedDuration::from_hours(60)) + SignedDuration::from_secs(1);
         history.push((again, false));
         if teller.dice.chance(0.5) {
-            history.push((again + teller.dice.about(SignedDuration::from_hours(60)) + SignedDuration::from_secs(1), true));
+            history
+                .push((again + teller.dice.about(SignedDuration::from_hours(60)) + SignedDuration::from_secs(1), true));
         }
     }
     history
@@ -190,7 +191,12 @@ fn memberships(teller: &mut Teller, workspace: &Workspace, created_at: Timestamp
             _ => places.clear(),
         }
         let mut seen = Vec::new();
-        places.retain(|place| !seen.contains(&place.project) && { seen.push(place.project); true });
+        places.retain(|place| {
+            !seen.contains(&place.project) && {
+                seen.push(place.project);
+                true
+            }
+        });
         history.extend((later > created_at).then_some((later, places)));
     }
     history
@@ -198,7 +204,8 @@ fn memberships(teller: &mut Teller, workspace: &Workspace, created_at: Timestamp
 
 /// Tags and fields: labels as people set them.
 fn describe(teller: &mut Teller, workspace: &Workspace, task: &mut Task) {
-    let in_bugs = task.memberships.iter().any(|(_, places)| places.iter().any(|place| Some(place.project) == workspace.bugs));
+    let in_bugs =
+        task.memberships.iter().any(|(_, places)| places.iter().any(|place| Some(place.project) == workspace.bugs));
     let eager = if in_bugs { 0.3 } else { 0.1 };
     let mut tags = Vec::new();
     for tag in 0..workspace.tags.len() {
@@ -212,7 +219,8 @@ fn describe(teller: &mut Teller, workspace: &Workspace, task: &mut Task) {
         task.tags.extend((later > task.created_at).then(|| (later, vec![tag])));
     }
     let now = task.memberships.first().map(|(_, places)| places.as_slice()).unwrap_or_default();
-    let mut fields: Vec<usize> = now.iter().flat_map(|place| workspace.projects[place.project].fields.clone()).collect();
+    let mut fields: Vec<usize> =
+        now.iter().flat_map(|place| workspace.projects[place.project].fields.clone()).collect();
     fields.sort_unstable();
     fields.dedup();
     let values = |dice: &mut crate::story::Dice| -> Vec<(usize, FieldValue)> {
@@ -238,8 +246,11 @@ fn parts(teller: &mut Teller, workspace: &mut Workspace) {
         if teller.dice.chance(0.05) {
             let parent = teller.dice.count(0, number - 1);
             let alone = teller.dice.chance(0.75);
+            let gone = workspace.tasks[parent].deleted_at;
             let task = &mut workspace.tasks[number];
             task.parent = Some(parent);
+            // A whole that is deleted takes its parts along.
+            task.deleted_at = task.deleted_at.into_iter().chain(gone).min();
             if alone {
                 task.memberships = vec![(task.created_at, Vec::new())];
             }

@@ -1,0 +1,1 @@
+//! Hand-made workspaces whose sums are known.
