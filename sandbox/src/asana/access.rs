@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Requests a minute in a free domain, and in one that pays.
 const FREE: usize = 150;
@@ -105,10 +104,13 @@ impl Asana {
 
     /// Counts a request, a refused one as well, and says how many seconds to wait if it is one too many.
     pub(super) fn spend(&self, token: &str, search: bool) -> Result<(), u64> {
+        self.spend_at(token, search, Instant::now())
+    }
+
+    fn spend_at(&self, token: &str, search: bool, now: Instant) -> Result<(), u64> {
         let mut inner = self.lock();
         let usual = if inner.premium { PAID } else { FREE };
         let quota = inner.quota.unwrap_or(usual);
-        let now = Instant::now();
         let mut spent = inner.spend((token.to_owned(), false), quota, now);
         if search {
             spent = spent.and(inner.spend((token.to_owned(), true), SEARCHES, now));
@@ -155,25 +157,23 @@ impl Inner {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_minute_bears_its_quota_and_what_is_refused_counts_too() {
+    #[test]
+    fn a_minute_bears_its_quota_and_what_is_refused_counts_too() {
         let door = Asana::with_token("a");
         door.set_quota(2);
-        let ask = || door.spend("a", false);
-        assert_eq!(ask(), Ok(()));
-        tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!(ask(), Ok(()));
-        assert_eq!(ask(), Err(40));
-        tokio::time::advance(Duration::from_secs(40)).await;
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(door.spend_at("a", false, at(0)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(20)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(20)), Err(40));
         // The refused one still stands in this minute.
-        assert_eq!(ask(), Err(20));
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(ask(), Ok(()));
-        assert_eq!(door.spend("b", false), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(60)), Err(20));
+        assert_eq!(door.spend_at("b", false, at(60)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(120)), Ok(()));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn fifty_reads_are_answered_at_one_time_and_sixty_searches_in_a_minute() {
+    #[test]
+    fn fifty_reads_are_answered_at_one_time_and_sixty_searches_in_a_minute() {
         let door = Asana::with_token("a");
         door.premium(true);
         let mut readings: Vec<Reading> = (0..50).map(|_| door.begin("a").unwrap()).collect();
@@ -181,8 +181,9 @@ mod tests {
         assert!(door.begin("b").is_some());
         readings.pop();
         assert!(door.begin("a").is_some());
-        assert!((0..60).all(|_| door.spend("a", true).is_ok()));
-        assert_eq!(door.spend("a", true), Err(60));
-        assert_eq!(door.spend("a", false), Ok(()));
+        let now = Instant::now();
+        assert!((0..60).all(|_| door.spend_at("a", true, now).is_ok()));
+        assert_eq!(door.spend_at("a", true, now), Err(60));
+        assert_eq!(door.spend_at("a", false, now), Ok(()));
     }
 }

@@ -201,3 +201,6 @@ pub struct Task {
     /// Comments and other changes that nothing else tells of.
     pub touches: Vec<Timestamp>,
 }
+
+#[cfg(test)]
+pub(crate) mod sample;

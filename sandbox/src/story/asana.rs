@@ -124,11 +124,15 @@ fn projects(teller: &mut Teller, people: usize) -> Vec<Project> {
     let span = teller.span;
     let of_each = if span.factor < 1.0 { 1 } else { 3 };
     let mut projects = Vec::new();
-    for _ in 0..of_each {
+    for round in 0..of_each {
         for kind in 0..7 {
             let mut project = project(teller, people);
+            // At least one of each kind turns about the epoch, where most look.
+            let near = span.epoch + SignedDuration::from_secs(teller.dice.between(-20 * 86_400, 2 * 86_400));
             let (turn, later) = (teller.whenever(), teller.whenever());
+            let turn = if round == 0 { teller.dice.snap(near) } else { turn };
             let (turn, later) = (turn.min(later), turn.max(later) + SignedDuration::from_secs(1));
+            let turn = if kind == 6 { turn } else { near.max(turn) };
             let before = project.created_at + SignedDuration::from_hours(1);
             match kind {
                 0 => project.archived.push((before, true)),
@@ -173,7 +177,8 @@ fn born(project: &mut Project, at: Timestamp) {
 }
 
 fn project(teller: &mut Teller, people: usize) -> Project {
-    let created_at = teller.ago(400);
+    // Before any task of the story.
+    let created_at = teller.ago(400) - SignedDuration::from_hours(24 * 300);
     let names = *teller.dice.pick(&SECTIONS);
     let sections = names.iter().map(|name| Section { gid: teller.gid(), name: (*name).to_owned() }).collect();
     let kinds = ["on_track", "at_risk", "off_track", "on_hold", "complete", "dropped", "on_track", "on_track"];
@@ -219,3 +224,6 @@ fn bugs(teller: &mut Teller, projects: &mut Vec<Project>, people: usize) -> usiz
     projects.insert(at, project);
     at
 }
+
+#[cfg(test)]
+mod tests;

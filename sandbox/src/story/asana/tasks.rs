@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz};
 
 /// Open work from before the story, at the reference size.
-const BACKLOG: f64 = 1500.0;
+const BACKLOG: f64 = 2000.0;
 /// What was done long before the story, at the reference size.
 const DONE: f64 = 400.0;
 /// Kinds of tasks, the usual one first.
