@@ -11,7 +11,7 @@ const PAID: usize = 1500;
 const SEARCHES: usize = 60;
 /// Reads that are answered at one time.
 const AT_ONCE: usize = 50;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// The door of Asana; clones are the same one.
 #[derive(Debug, Clone, Default)]

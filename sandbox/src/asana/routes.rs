@@ -133,15 +133,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A member by identifier, address, or as whose the token is.
-    pub(super) fn member(&self, view: View<'a>, said: &str) -> Result<usize, Refusal> {
-        if said == "me" {
-            return Ok(0);
-        }
-        let known = |user: &crate::model::asana::User| user.gid == said || user.email == said;
-        view.workspace.users.iter().position(known).ok_or_else(|| unknown("assignee", said))
-    }
-
     fn all_projects(&self) -> Result<Reply, Refusal> {
         let views = match self.query.value("workspace") {
             Some(gid) => vec![self.workspace(gid, "workspace")?],
@@ -180,7 +171,7 @@ impl<'a> Call<'a> {
             }
             (None, None, None, Some(gid), Some(assignee)) => {
                 let view = self.workspace(gid, "workspace")?;
-                let user = self.member(view, assignee)?;
+                let user = member(view, assignee)?;
                 let own = |task: usize| view.assignee(&view.workspace.tasks[task]) == Some(user);
                 self.tasks(view, &chosen(view, own))
             }
@@ -206,6 +197,15 @@ impl<'a> Call<'a> {
 /// The tasks of a workspace that are there, may be seen and are wanted.
 pub(super) fn chosen(view: View<'_>, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
     (0..view.workspace.tasks.len()).filter(|task| view.shows(&view.workspace.tasks[*task]) && wanted(*task)).collect()
+}
+
+/// A member by identifier, address, or as whose the token is.
+pub(super) fn member(view: View<'_>, said: &str) -> Result<usize, Refusal> {
+    if said == "me" {
+        return Ok(0);
+    }
+    let known = |user: &crate::model::asana::User| user.gid == said || user.email == said;
+    view.workspace.users.iter().position(known).ok_or_else(|| unknown("assignee", said))
 }
 
 fn unknown(word: &str, gid: &str) -> Refusal {

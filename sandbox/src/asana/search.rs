@@ -1,6 +1,6 @@
 //! Searching the tasks of a workspace, for those who pay: no pages, one hundred at the most.
 
-use super::routes::chosen;
+use super::routes::{chosen, member};
 use super::view::View;
 use super::{Call, Refusal, Reply};
 use crate::model::asana::{Due, Task};
@@ -110,7 +110,7 @@ impl<'a> Call<'a> {
                 for gid in said.split(',').map(str::trim) {
                     match kind {
                         "assignee" if gid == "null" => nobody = true,
-                        "assignee" => wanted.push((self.member(view, gid)?, 0)),
+                        "assignee" => wanted.push((member(view, gid)?, 0)),
                         "projects" => wanted.push((self.project(gid, &name)?.1, 0)),
                         "sections" => {
                             let (_, section, project) = self.section(gid, &name)?;

@@ -169,7 +169,7 @@ impl View<'_> {
             "completed_at": completed_at.map(instant),
             "completed_by": assignee.filter(|_| completed_at.is_some()).map(|user| self.user(user, inner)),
             "created_at": instant(told.created_at),
-            "custom_fields": self.custom_fields(told, inner),
+            "custom_fields": self.custom_fields(told),
             "due_at": due_at,
             "due_on": due_on,
             "followers": assignee.map(|user| self.user(user, inner)).into_iter().collect::<Vec<_>>(),
@@ -197,12 +197,12 @@ impl View<'_> {
         record
     }
 
-    fn custom_fields(&self, task: &Task, depth: usize) -> Vec<Value> {
+    fn custom_fields(&self, task: &Task) -> Vec<Value> {
         let values = at(&task.fields, self.now).map(Vec::as_slice).unwrap_or_default();
-        values.iter().map(|(field, value)| self.custom_field(*field, value, depth)).collect()
+        values.iter().map(|(field, value)| self.custom_field(*field, value)).collect()
     }
 
-    fn custom_field(&self, field: usize, value: &FieldValue, _depth: usize) -> Value {
+    fn custom_field(&self, field: usize, value: &FieldValue) -> Value {
         let field = &self.workspace.fields[field];
         let kind = match field.kind {
             FieldKind::Enum(_) => "enum",

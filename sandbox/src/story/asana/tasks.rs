@@ -52,7 +52,7 @@ fn task(teller: &mut Teller, workspace: &Workspace, life: Life) -> Task {
         gid: teller.gid(),
         name: teller.title(),
         notes: if teller.dice.chance(0.5) { teller.title() } else { String::new() },
-        subtype: *teller.dice.pick(&SUBTYPES),
+        subtype: teller.dice.pick::<&str>(&SUBTYPES),
         parent: None,
         created_at,
         deleted_at: None,
@@ -92,7 +92,7 @@ fn completed(teller: &mut Teller, created_at: Timestamp, life: Life) -> Vec<(Tim
     // Whoever looks at an instant sees whole days before it: some things happen whole days before the epoch.
     let days = SignedDuration::from_hours(24 * *teller.dice.pick(&[0, 1, 7, 30]));
     let edge = teller.span.epoch - days - SignedDuration::from_secs(teller.dice.below(2));
-    let edge = (life != Life::Done && teller.dice.chance(0.015)).then_some(edge);
+    let edge = (life != Life::Done && teller.dice.chance(0.04)).then_some(edge);
     let Some(done) = edge.or(done).map(|done| done.max(created_at)) else { return history };
     history.push((done, true));
     if teller.dice.chance(0.06) {

@@ -40,7 +40,7 @@ fn whatever_a_definition_turns_on_happens() {
     let second = SignedDuration::from_secs(1);
     let tasks = |what: &dyn Fn(&Task) -> bool| workspace.tasks.iter().filter(|task| what(task)).count();
     let projects = |what: &dyn Fn(&Project) -> bool| workspace.projects.iter().filter(|one| what(one)).count();
-    let turned = |task: &Task, time: Timestamp| task.completed.iter().any(|turn| *turn == (time, true));
+    let turned = |task: &Task, time: Timestamp| task.completed.contains(&(time, true));
     let places = |task: &Task| at(&task.memberships, now).cloned().unwrap_or_default();
     let bugs = workspace.bugs.unwrap();
     let found = [
