@@ -56,6 +56,7 @@ macro_rules! registry {
 
 registry! {
     github::GitHub,
+    asana::Asana,
 }
 
 const fn entry<C: Collector + 'static>() -> Entry {

@@ -1,0 +1,257 @@
+//! What the collector is configured with, read and checked once.
+
+use crate::snapshot::{Rules, Section};
+use jiff::tz::TimeZone;
+use shared::{Env, Error, Result, Secret};
+use std::collections::BTreeSet;
+
+/// The most labels of bugs, so that the rows stay bounded.
+const LABELS: usize = 30;
+
+/// Where Asana answers unless it is said otherwise.
+const ASANA: &str = "https://app.asana.com";
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Base address, without the version of the API.
+    pub url: String,
+    /// The targets.
+    pub workspaces: Vec<Workspace>,
+    /// Projects of bugs, in whichever workspace they are.
+    pub bugs: Vec<Named>,
+    /// Texts that tell the kind of a section by its name, lower case; the first that is in it counts.
+    pub sections: Vec<(Section, String)>,
+    /// What the formulas need.
+    pub rules: Rules,
+    /// The projects whose tasks count, where it is not all active ones.
+    pub projects: BTreeSet<String>,
+    /// The most projects that are asked for their tasks.
+    pub budget: usize,
+    /// Whether tasks are searched rather than listed.
+    pub search: bool,
+}
+
+/// Something on Asana and the word we know it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Our word.
+    pub alias: String,
+    /// Asana's identifier.
+    pub gid: String,
+}
+
+/// A target and who reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    /// Our word.
+    pub alias: String,
+    /// Asana's identifier.
+    pub gid: String,
+    /// Who we are there.
+    pub token: Secret,
+}
+
+impl Config {
+    /// Reads every variable of the collector.
+    pub fn read(env: &Env) -> Result<Self> {
+        let url = env.url("ASANA_URL", ASANA)?;
+        env.required("ASANA_WORKSPACES", "acme=1200000000000001")?;
+        let workspaces = named(env, "ASANA_WORKSPACES", "acme=1200000000000001")?;
+        if workspaces.is_empty() {
+            return Err(wrong("ASANA_WORKSPACES", "names no workspace", "acme=1200000000000001"));
+        }
+        let token = |workspace: Named| {
+            const HINT: &str = "make a personal access token at app.asana.com/0/my-apps";
+            let own = env.secret_for("ASANA_TOKEN", &workspace.alias);
+            let token = own.map_or_else(|| env.required_secret("ASANA_TOKEN", HINT), Ok)?;
+            Ok(Workspace { alias: workspace.alias, gid: workspace.gid, token })
+        };
+        Ok(Self {
+            url: url.strip_suffix("/api/1.0").map(str::to_owned).unwrap_or(url),
+            workspaces: workspaces.into_iter().map(token).collect::<Result<_>>()?,
+            bugs: named(env, "ASANA_BUGS_PROJECTS", "bugs=1200000000000002")?,
+            sections: sections(env)?,
+            rules: Rules { timezone: timezone(env)?, labels: labels(env)? },
+            projects: projects(env)?,
+            budget: env.parsed("ASANA_BUDGET", 400, "400")?,
+            search: env.switch("ASANA_SEARCH", false)?,
+        })
+    }
+
+    /// The parts that a workspace is read in.
+    pub fn parts(&self) -> Vec<&'static str> {
+        let bugs = (!self.bugs.is_empty()).then_some("bugs");
+        ["projects", "tasks"].into_iter().chain(bugs).collect()
+    }
+
+    /// The kind of a section by its name.
+    pub fn section(&self, name: &str) -> Section {
+        let name = name.to_lowercase();
+        self.sections.iter().find(|(_, text)| name.contains(text)).map_or(Section::Other, |(section, _)| *section)
+    }
+}
+
+fn wrong(name: &str, problem: &str, example: &str) -> Error {
+    Error::config(name, format!("{problem}; an example: {name}={example}"))
+}
+
+fn is_gid(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
+}
+
+fn named(env: &Env, name: &str, example: &str) -> Result<Vec<Named>> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for (alias, gid) in env.pairs(name, "")? {
+        if !is_gid(&gid) {
+            let problem = format!("`{gid}` is no identifier of Asana, which has digits only");
+            return Err(wrong(name, &problem, example));
+        }
+        if alias.is_empty() {
+            return Err(wrong(name, &format!("{gid} has an empty alias"), example));
+        }
+        if !seen.insert(gid.clone()) || !seen.insert(alias.to_lowercase()) {
+            return Err(wrong(name, &format!("`{alias}` or its identifier stands twice"), example));
+        }
+        all.push(Named { alias, gid });
+    }
+    Ok(all)
+}
+
+fn sections(env: &Env) -> Result<Vec<(Section, String)>> {
+    const NAME: &str = "ASANA_BUGS_SECTIONS";
+    const DEFAULT: &str = "triage=triage,active=active,backlog=backlog";
+    let read = |item: &String| {
+        let pair = item.split_once('=').and_then(|(word, text)| {
+            let named = Section::ALL.into_iter().filter(|section| *section != Section::Other);
+            let section = named.into_iter().find(|section| section.word() == word.trim())?;
+            Some((section, text.trim().to_lowercase()))
+        });
+        let pair = pair.filter(|(_, text)| !text.is_empty());
+        pair.ok_or_else(|| {
+            wrong(NAME, &format!("`{item}` is no kind=text with the kind triage, active or backlog"), DEFAULT)
+        })
+    };
+    env.list(NAME, DEFAULT).iter().map(read).collect()
+}
+
+fn labels(env: &Env) -> Result<Vec<String>> {
+    const NAME: &str = "ASANA_BUGS_LABELS";
+    const EXAMPLE: &str = "Training,Regression";
+    let labels: Vec<String> = env.list(NAME, "Training").iter().map(|label| label.to_lowercase()).collect();
+    if labels.len() > LABELS {
+        return Err(wrong(NAME, &format!("more than {LABELS} labels"), EXAMPLE));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = labels.iter().find(|label| !seen.insert(shared::tags::value("label", label))) {
+        return Err(wrong(NAME, &format!("`{twice}` stands twice, as tags tell labels apart"), EXAMPLE));
+    }
+    Ok(labels)
+}
+
+fn projects(env: &Env) -> Result<BTreeSet<String>> {
+    const NAME: &str = "ASANA_TASK_PROJECTS";
+    let pairs = env.pairs(NAME, "")?;
+    let gids: BTreeSet<String> = pairs.into_iter().map(|(_, gid)| gid).collect();
+    match gids.iter().find(|gid| !is_gid(gid)) {
+        Some(gid) => {
+            let problem = format!("`{gid}` is no identifier of Asana, which has digits only");
+            Err(wrong(NAME, &problem, "1200000000000003,1200000000000004"))
+        }
+        None => Ok(gids),
+    }
+}
+
+fn timezone(env: &Env) -> Result<String> {
+    const NAME: &str = "ASANA_TIMEZONE";
+    let name = env.get(NAME).unwrap_or("UTC");
+    match TimeZone::get(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err(wrong(NAME, &format!("`{name}` is no time zone of the IANA database"), "Europe/Berlin")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &[(&str, &str)]) -> Result<Config> {
+        let base = [("ASANA_WORKSPACES", "acme=12"), ("ASANA_TOKEN", "t")];
+        Config::read(&Env::of(base.into_iter().chain(more.iter().copied())))
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named_with_an_example_and_ends_with_78() {
+        for (name, value) in [
+            ("ASANA_URL", "app"),
+            ("ASANA_WORKSPACES", ""),
+            ("ASANA_WORKSPACES", ","),
+            ("ASANA_WORKSPACES", "acme"),
+            ("ASANA_WORKSPACES", "acme=12,acme=13"),
+            ("ASANA_WORKSPACES", "acme=12,other=12"),
+            ("ASANA_WORKSPACES", "acme=12,Acme=13"),
+            ("ASANA_WORKSPACES", "=12"),
+            ("ASANA_TOKEN", " "),
+            ("ASANA_BUGS_PROJECTS", "bugs"),
+            ("ASANA_BUGS_PROJECTS", "a=1,b=1"),
+            ("ASANA_BUGS_SECTIONS", "triage"),
+            ("ASANA_BUGS_SECTIONS", "other=misc"),
+            ("ASANA_BUGS_SECTIONS", "triage="),
+            ("ASANA_BUGS_LABELS", "Training,training"),
+            ("ASANA_BUGS_LABELS", "a b,a_b"),
+            ("ASANA_TASK_PROJECTS", "web"),
+            ("ASANA_TIMEZONE", "Europe/Atlantis"),
+            ("ASANA_TIMEZONE", "+01:00"),
+            ("ASANA_BUDGET", "many"),
+            ("ASANA_BUDGET", "-1"),
+            ("ASANA_SEARCH", "maybe"),
+        ] {
+            let error = read(&[(name, value)]).map(drop).expect_err(value);
+            let text = error.to_string();
+            assert_eq!(error.exit_code(), 78, "{text}");
+            assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+        }
+        let many: Vec<String> = (0..31).map(|label| label.to_string()).collect();
+        assert!(read(&[("ASANA_BUGS_LABELS", &many.join(","))]).is_err());
+    }
+
+    #[test]
+    fn the_defaults_are_the_catalogues() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.url.as_str(), config.budget, config.search), (ASANA, 400, false));
+        assert_eq!((config.rules.timezone.as_str(), config.rules.labels), ("UTC", vec!["training".to_owned()]));
+        assert_eq!((config.bugs.len(), config.projects.len()), (0, 0));
+    }
+
+    #[test]
+    fn an_address_may_name_the_version_of_the_api() {
+        let config = read(&[("ASANA_URL", "https://app.asana.com/api/1.0/")]).unwrap();
+        assert_eq!(config.url, ASANA);
+    }
+
+    #[test]
+    fn the_first_text_that_is_in_the_name_of_a_section_tells_its_kind() {
+        let default = read(&[]).unwrap();
+        for (name, kind) in [
+            ("Triage & review", Section::Triage),
+            ("ACTIVE now", Section::Active),
+            ("backlog 2026", Section::Backlog),
+            ("Backlog (triage later)", Section::Triage),
+            ("Untitled section", Section::Other),
+        ] {
+            assert_eq!(default.section(name), kind, "{name}");
+        }
+        let own = read(&[("ASANA_BUGS_SECTIONS", "backlog=Later, triage=New,triage=Inbox")]).unwrap();
+        assert_eq!(own.section("new, but LATER"), Section::Backlog);
+        assert_eq!((own.section("INBOX"), own.section("Triage")), (Section::Triage, Section::Other));
+    }
+
+    #[test]
+    fn a_workspace_may_have_a_token_of_its_own() {
+        let more = [("ASANA_WORKSPACES", "acme=12,other-one=13"), ("ASANA_TOKEN__OTHER_ONE", "u")];
+        let config = read(&more).unwrap();
+        let tokens: Vec<String> = config.workspaces.iter().map(|workspace| workspace.token.expose()).collect();
+        assert_eq!(tokens, ["t", "u"]);
+    }
+}

@@ -1,0 +1,154 @@
+//! What is known of one workspace at one instant: slim, without any text of a person.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is stored of a workspace: what the formulas see, and where the next fetch continues.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// What the formulas see.
+    pub snapshot: Snapshot,
+    /// Where the next fetch continues.
+    pub kept: Kept,
+}
+
+/// Where the next fetch continues.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The time of the run that wrote this.
+    pub at: Timestamp,
+    /// Stands for the configuration that the answers were read with.
+    pub reading: String,
+    /// The projects whose tasks are known.
+    pub listed: BTreeSet<String>,
+    /// For configured projects, where there are several workspaces: whether they are in this one.
+    pub here: BTreeMap<String, bool>,
+}
+
+/// Tasks by their identifiers.
+pub type Tasks = BTreeMap<String, Task>;
+
+/// Bugs by their identifiers.
+pub type Bugs = BTreeMap<String, Bug>;
+
+/// All that is known of one workspace; `None` is what could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its alias.
+    pub workspace: String,
+    /// The configuration that the formulas need.
+    pub rules: Rules,
+    /// Its active projects: what the current status update of each says, if there is one.
+    pub projects: Option<BTreeMap<String, Option<Status>>>,
+    /// The tasks that count: at least those that are open or were completed in the window of 30 days.
+    pub tasks: Option<Tasks>,
+    /// The bugs of each configured project of this workspace, by its alias.
+    pub bugs: BTreeMap<String, Option<Bugs>>,
+}
+
+/// The configuration that the formulas need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// `ASANA_TIMEZONE`.
+    pub timezone: String,
+    /// `ASANA_BUGS_LABELS`, lower case.
+    pub labels: Vec<String>,
+}
+
+/// What a status update says of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// `on_track`.
+    OnTrack,
+    /// `at_risk`.
+    AtRisk,
+    /// `off_track`.
+    OffTrack,
+    /// `on_hold`, `complete`, `dropped`, and whatever Asana may think of: it is in none of the rows.
+    Other,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// How far it is.
+    #[serde(flatten)]
+    pub life: Life,
+    /// When it is due.
+    pub due: Option<Due>,
+    /// Whom it is assigned to, digested.
+    pub assignee: Option<String>,
+    /// The projects that it is in.
+    pub projects: BTreeSet<String>,
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it is completed.
+    pub completed: bool,
+    /// When it was completed.
+    pub completed_at: Option<Timestamp>,
+}
+
+impl Life {
+    /// When it was completed, if it is completed still.
+    #[must_use]
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.completed_at.filter(|_| self.completed)
+    }
+}
+
+/// When a task is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Due {
+    /// At an instant.
+    At(Timestamp),
+    /// On a day, whatever the time zone.
+    On(Date),
+}
+
+/// A task in a project of bugs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bug {
+    /// How far it is.
+    #[serde(flatten)]
+    pub life: Life,
+    /// The kind of its section in the project of bugs.
+    pub section: Section,
+    /// Which of the configured labels it has, lower case.
+    pub labels: BTreeSet<String>,
+}
+
+/// The kind of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Section {
+    /// New bugs that nobody has looked at.
+    Triage,
+    /// Bugs that somebody works on.
+    Active,
+    /// Bugs that wait.
+    Backlog,
+    /// Any other section, or none.
+    Other,
+}
+
+impl Section {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Triage, Self::Active, Self::Backlog, Self::Other];
+
+    /// The word that tags it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Triage => "triage",
+            Self::Active => "active",
+            Self::Backlog => "backlog",
+            Self::Other => "other",
+        }
+    }
+}

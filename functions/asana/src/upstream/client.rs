@@ -1,0 +1,189 @@
+//! Asking Asana: one answer, or a list to its end.
+
+use super::gate::Gate;
+use super::wire::Page;
+use serde::de::DeserializeOwned;
+use shared::http::escape;
+use shared::{Env, Error, Http, Result, Secret};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The word that Asana is counted as.
+pub(super) const ASANA: &str = "asana";
+
+/// What a page holds at most, which is the most that Asana gives.
+pub(super) const PAGE: usize = 100;
+
+/// The most pages of a list.
+pub(super) const PAGES: usize = 300;
+
+/// A client with the token of one workspace.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    http: Http,
+    gate: Arc<Gate>,
+}
+
+/// Why a list could not be read.
+enum Broken {
+    /// The place at which it was to go on is not known any more.
+    Expired(Error),
+    /// Anything else.
+    Other(Error),
+}
+
+impl Client {
+    pub fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
+        let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token))?;
+        Ok(Self { http, gate })
+    }
+
+    /// One answer.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.gate.pass(self.http.get(path)).await
+    }
+
+    /// A list to its end. A place in it that is not known any more, which happens to a list that takes long, restarts it once.
+    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
+        match self.pages(path).await {
+            Err(Broken::Expired(_)) => tracing::info!("the place in a list expired: reading it once more"),
+            Err(Broken::Other(error)) => return Err(error),
+            Ok(all) => return Ok(all),
+        }
+        self.pages(path).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
+    }
+
+    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Broken> {
+        let mut all = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut offset: Option<String> = None;
+        for _ in 0..PAGES {
+            let from = offset.as_ref().map(|offset| format!("&offset={}", escape(offset))).unwrap_or_default();
+            let page: Page<T> = match self.get(&format!("{path}&limit={PAGE}{from}")).await {
+                Ok(page) => page,
+                Err(error @ Error::Status { status: 400, .. }) if offset.is_some() => {
+                    return Err(Broken::Expired(error));
+                }
+                Err(error) => return Err(Broken::Other(error)),
+            };
+            all.extend(page.data);
+            let Some(next) = page.next_page else { return Ok(all) };
+            if !seen.insert(next.offset.clone()) {
+                return Err(Broken::Other(self.odd(path, "comes back to a page that it had before")));
+            }
+            offset = Some(next.offset);
+        }
+        Err(Broken::Other(self.odd(path, &format!("has more than {PAGES} pages"))))
+    }
+
+    /// An answer that is not as documented; it says nothing of the query.
+    pub fn odd(&self, path: &str, problem: &str) -> Error {
+        self.http.meter().failed(ASANA, "decode");
+        let path = path.split('?').next().unwrap_or(path);
+        Error::decode(ASANA, format!("the list at {path} {problem}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shared::testing::{Fake, Reply, Seen};
+
+    async fn client(fake: &Fake) -> (Client, Env) {
+        let env = Env::of([("ASANA_TOKEN", "s3cr3t")]);
+        let gate = Arc::new(Gate::new(env.meter().clone()));
+        (Client::new(&env, fake.url(), env.secret("ASANA_TOKEN").unwrap(), gate).unwrap(), env)
+    }
+
+    fn page(numbers: impl Iterator<Item = usize>, next: Option<&str>) -> Reply {
+        let data: Vec<usize> = numbers.collect();
+        let next = next.map(|offset| json!({ "offset": offset, "path": "/tasks", "uri": "http://x" }));
+        Reply::json(200, &json!({ "data": data, "next_page": next }))
+    }
+
+    fn offset(seen: &Seen) -> &str {
+        seen.path.split_once("offset=").map_or("", |(_, offset)| offset)
+    }
+
+    #[tokio::test]
+    async fn a_list_of_250_takes_three_pages_of_a_hundred_with_the_token() {
+        let fake = Fake::start(|_, seen| match offset(seen) {
+            "" => page(0..100, Some("a+b=")),
+            "a%2Bb%3D" => page(100..200, Some("c")),
+            _ => page(200..250, None),
+        })
+        .await;
+        let (client, _) = client(&fake).await;
+        let all: Vec<usize> = client.list("/tasks?project=1").await.unwrap();
+        assert_eq!(all, (0..250).collect::<Vec<_>>());
+        let seen = fake.seen();
+        let paths: Vec<&str> = seen.iter().map(|seen| seen.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/api/1.0/tasks?project=1&limit=100",
+                "/api/1.0/tasks?project=1&limit=100&offset=a%2Bb%3D",
+                "/api/1.0/tasks?project=1&limit=100&offset=c"
+            ]
+        );
+        assert!(seen.iter().all(|seen| seen.headers["authorization"] == "Bearer s3cr3t"));
+    }
+
+    #[tokio::test]
+    async fn an_offset_that_expired_restarts_its_list_once() {
+        let expired = || Reply::json(400, &json!({ "errors": [{ "message": "offset: Your pagination token has expired." }] }));
+        let fake = Fake::start(move |number, seen| match (number, offset(seen)) {
+            (_, "") => page(0..100, Some(if number == 0 { "old" } else { "new" })),
+            (_, "old") => expired(),
+            _ => page(100..120, None),
+        })
+        .await;
+        let (reader, _) = client(&fake).await;
+        assert_eq!(reader.list::<usize>("/tasks?project=1").await.unwrap().len(), 120);
+        assert_eq!(fake.seen().len(), 4);
+        let always = Fake::start(move |_, seen| match offset(seen) {
+            "" => page(0..100, Some("old")),
+            _ => expired(),
+        })
+        .await;
+        let (reader, _) = client(&always).await;
+        assert!(reader.list::<usize>("/tasks?project=1").await.is_err());
+        assert_eq!(always.seen().len(), 4, "once, and not for ever");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_the_first_page_is_no_expired_offset() {
+        let fake = Fake::start(|_, _| Reply::json(400, &json!({ "errors": [] }))).await;
+        let (client, _) = client(&fake).await;
+        assert!(client.list::<usize>("/tasks?project=1").await.is_err());
+        assert_eq!(fake.seen().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_offset_that_comes_back_and_a_list_without_end_are_errors() {
+        let round = Fake::start(|number, _| page(0..1, Some(["a", "b"][number % 2]))).await;
+        let (reader, _) = client(&round).await;
+        let error = reader.list::<usize>("/tasks?project=1").await.unwrap_err().to_string();
+        assert!(error.contains("comes back") && !error.contains("project=1"), "{error}");
+        assert_eq!(round.seen().len(), 3);
+        let endless = Fake::start(|number, _| page(0..1, Some(&number.to_string()))).await;
+        let (reader, _) = client(&endless).await;
+        let error = reader.list::<usize>("/tasks?project=1").await.unwrap_err().to_string();
+        assert!(error.contains("more than 300 pages"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_rejected_call_waits_as_long_as_it_is_told_and_the_gate_narrows() {
+        let fake = Fake::start(|number, _| match number {
+            0 => Reply::status(429).header("retry-after", "1"),
+            _ => page(0..3, None),
+        })
+        .await;
+        let (client, _) = client(&fake).await;
+        let started = std::time::Instant::now();
+        assert_eq!(client.list::<usize>("/tasks?project=1").await.unwrap().len(), 3);
+        assert!(started.elapsed() >= std::time::Duration::from_secs(1));
+        assert_eq!(client.gate.width(), 4);
+    }
+}

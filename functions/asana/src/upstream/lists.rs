@@ -1,0 +1,136 @@
+//! The lists of tasks, project by project: what is asked of each, and what came of it.
+
+use super::Upstream;
+use super::client::Client;
+use super::gate::WIDTH;
+use super::search::instant;
+use super::wire::{BUG, BugRecord, TASK, TaskRecord};
+use crate::config::Named;
+use crate::measure::MONTH;
+use crate::snapshot::{Bug, Bugs, Fetched, Task, Tasks};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use shared::{Error, GRID, Result};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How far a continued fetch reaches back behind the last one, since clocks differ.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+
+/// A project with at most so many tasks is one page, whole or not.
+const SMALL: usize = 80;
+
+/// In each of so many runs another share of the small projects is read whole: what changed is not told of tasks that were
+/// deleted or taken out of a project, and to read a small one whole costs no more calls.
+const TURNS: i64 = 4;
+
+/// What is asked of one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub gid: String,
+    /// Only what changed since then.
+    pub since: Option<Timestamp>,
+    /// Whether it is a project of bugs, of which more is asked.
+    pub bugs: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct List {
+    /// Whether it is everything in the project.
+    pub whole: bool,
+    pub tasks: Vec<(String, Task)>,
+    pub bugs: Vec<(String, Bug)>,
+}
+
+/// The answers by project; none where it was not asked, since another one had failed already.
+pub(super) type Answers = BTreeMap<String, Result<Option<List>>>;
+
+/// What a fetch continues from, and for which projects that is enough.
+pub(super) struct Continued<'a> {
+    last: Option<&'a Fetched>,
+    sizes: BTreeMap<&'a str, usize>,
+    now: Timestamp,
+}
+
+impl<'a> Continued<'a> {
+    pub fn new(last: Option<&'a Fetched>, now: Timestamp) -> Self {
+        let mut sizes = BTreeMap::new();
+        let tasks = last.and_then(|last| last.snapshot.tasks.as_ref()).into_iter().flat_map(BTreeMap::values);
+        for project in tasks.flat_map(|task| &task.projects) {
+            *sizes.entry(project.as_str()).or_default() += 1;
+        }
+        Self { last, sizes, now }
+    }
+
+    /// The tasks that are known.
+    pub fn tasks_known(&self) -> Option<&'a Tasks> {
+        self.last?.snapshot.tasks.as_ref()
+    }
+
+    /// The bugs of a project that are known.
+    pub fn bugs_known(&self, alias: &str) -> Option<&'a Bugs> {
+        self.last?.snapshot.bugs.get(alias)?.as_ref()
+    }
+
+    /// What is asked of a project whose tasks count.
+    pub fn tasks(&self, gid: &str) -> Ask {
+        Ask { gid: gid.to_owned(), since: self.since(gid), bugs: false }
+    }
+
+    /// What is asked of a project of bugs, whose tasks may count as well.
+    pub fn bugs(&self, project: &Named) -> Ask {
+        let since = self.bugs_known(&project.alias).and_then(|_| self.since(&project.gid));
+        Ask { gid: project.gid.clone(), since, bugs: true }
+    }
+
+    fn since(&self, gid: &str) -> Option<Timestamp> {
+        let last = self.last?;
+        let known = self.tasks_known().is_some() && last.kept.listed.contains(gid);
+        let size = self.sizes.get(gid).copied().unwrap_or_default();
+        let turn = self.now.as_second() / GRID.as_secs() + gid.bytes().map(i64::from).sum::<i64>();
+        let whole = !known || (size <= SMALL && turn % TURNS == 0);
+        (!whole).then(|| last.kept.at - OVERLAP)
+    }
+}
+
+impl Upstream {
+    /// Asks for all of these. When a list cannot be read, what is not begun yet is left: part of the tasks is no answer. A
+    /// project that is gone or out of sight stops nothing, since it may be one that does not count any more; and lists of
+    /// bugs are asked in any case, since they are an answer of their own.
+    pub(super) async fn ask_all(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
+        let stopped = &AtomicBool::new(false);
+        let each = asks.into_iter().map(|ask| async move {
+            let answer = if stopped.load(Ordering::Relaxed) && !ask.bugs {
+                Ok(None)
+            } else {
+                self.ask(client, &ask, now).await.map(Some)
+            };
+            if let Err(error) = &answer
+                && !ask.bugs
+                && !matches!(error, Error::NotFound { .. } | Error::Auth { .. })
+            {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            (ask.gid, answer)
+        });
+        stream::iter(each).buffer_unordered(WIDTH).collect().await
+    }
+
+    async fn ask(&self, client: &Client, ask: &Ask, now: Timestamp) -> Result<List> {
+        let gid = &ask.gid;
+        let since = ask.since.map(|since| format!("&modified_since={}", instant(since))).unwrap_or_default();
+        let window = instant(now - MONTH);
+        let path = format!("/tasks?project={gid}&completed_since={window}{since}&opt_fields={TASK}");
+        let whole = ask.since.is_none();
+        let told = |record: &TaskRecord| (record.gid.clone(), record.task(&self.digester, Some(gid)));
+        if ask.bugs {
+            let records: Vec<BugRecord> = client.list(&format!("{path},{BUG}")).await?;
+            let tasks = records.iter().map(|record| told(&record.task)).collect();
+            let bugs = records.iter().map(|record| (record.task.gid.clone(), record.bug(&self.config, gid))).collect();
+            return Ok(List { whole, tasks, bugs });
+        }
+        let records: Vec<TaskRecord> = client.list(&path).await?;
+        Ok(List { whole, tasks: records.iter().map(told).collect(), bugs: Vec::new() })
+    }
+}

@@ -1,0 +1,118 @@
+//! Whether we may see each thing that is read of a workspace.
+
+use super::client::Client;
+use super::wire::{Gid, One, Page};
+use super::{Home, Upstream, projects};
+use crate::config::Workspace;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use shared::{Error, Probe, Result};
+
+/// Who we are.
+#[derive(Deserialize)]
+struct Me {
+    gid: String,
+    workspaces: Vec<Gid>,
+}
+
+impl Upstream {
+    /// Asks for one of each thing that is read of a workspace.
+    pub async fn probe(&self, alias: &str) -> Vec<Probe> {
+        let (workspace, client) = match self.place(alias) {
+            Ok(place) => place,
+            Err(error) => {
+                let mend = "name a target of ASANA_WORKSPACES".to_owned();
+                return vec![Probe { what: alias.to_owned(), found: Err(error), mend }];
+            }
+        };
+        let gid = &workspace.gid;
+        let mut probes = vec![Probe {
+            what: "token".to_owned(),
+            found: token(client, workspace).await,
+            mend: format!(
+                "set {} to a personal access token (app.asana.com/0/my-apps) of somebody in the workspace {gid}; the gid of \
+                 ASANA_WORKSPACES is the number in the address of the workspace's admin console",
+                workspace.token.name()
+            ),
+        }];
+        let active = projects(client, gid).await;
+        let first = active.as_ref().ok().and_then(|active| active.keys().next().cloned());
+        probes.push(Probe {
+            what: format!("{alias}: projects"),
+            found: active.and_then(|active| self.affordable(active.len())),
+            mend: "raise ASANA_BUDGET (a paid plan bears 1500 calls a minute), name fewer projects in ASANA_TASK_PROJECTS, or \
+                   give the token's user access to the workspace's projects"
+                .to_owned(),
+        });
+        let listed = if self.config.projects.is_empty() { first.into_iter().collect() } else { self.config.projects.clone() };
+        for project in listed {
+            probes.push(Probe {
+                what: format!("{alias}: tasks of project {project}"),
+                found: tasks(client, &project).await,
+                mend: format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS"),
+            });
+        }
+        for project in &self.config.bugs {
+            probes.push(Probe {
+                what: format!("{alias}: bugs of {}", project.alias),
+                found: self.bugs(client, workspace, &project.gid).await,
+                mend: format!(
+                    "check {}={} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), and give the \
+                     token's user access to it",
+                    project.alias, project.gid
+                ),
+            });
+        }
+        if self.config.search {
+            let path = format!("/workspaces/{gid}/tasks/search?limit=1&opt_fields=gid");
+            probes.push(Probe {
+                what: format!("{alias}: search"),
+                found: client.get::<Page<IgnoredAny>>(&path).await.map(|_| "allowed".to_owned()),
+                mend: "set ASANA_SEARCH=off: searching is for domains that pay".to_owned(),
+            });
+        }
+        probes
+    }
+
+    fn affordable(&self, active: usize) -> Result<String> {
+        let (number, budget) =
+            (if self.config.projects.is_empty() { active } else { self.config.projects.len() }, self.config.budget);
+        if number > budget && !self.config.search {
+            return Err(Error::config("ASANA_BUDGET", format!("{number} projects are more than {budget} calls")));
+        }
+        Ok(format!("{active} active, {number} of them to be read with a budget of {budget}"))
+    }
+
+    async fn bugs(&self, client: &Client, workspace: &Workspace, gid: &str) -> Result<String> {
+        let home: One<Home> = client.get(&format!("/projects/{gid}?opt_fields=workspace.gid")).await?;
+        if home.data.workspace.gid == workspace.gid {
+            return tasks(client, gid).await;
+        }
+        let other = self.config.workspaces.iter().find(|other| other.gid == home.data.workspace.gid);
+        match other {
+            Some(other) => Ok(format!("in the workspace {}", other.alias)),
+            None => Err(Error::config("ASANA_BUGS_PROJECTS", format!("{gid} is in none of the configured workspaces"))),
+        }
+    }
+}
+
+async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
+    let me: One<Me> = client.get("/users/me?opt_fields=workspaces.gid").await?;
+    let Me { gid, workspaces } = me.data;
+    if workspaces.iter().all(|own| own.gid != workspace.gid) {
+        let own: Vec<&str> = workspaces.iter().map(|own| own.gid.as_str()).collect();
+        let problem = format!(
+            "user {gid} is in no workspace {}, but in {}; an example: ASANA_WORKSPACES={}={}",
+            workspace.gid,
+            own.join(", "),
+            workspace.alias,
+            own.first().unwrap_or(&"1200000000000001")
+        );
+        return Err(Error::config("ASANA_WORKSPACES", problem));
+    }
+    Ok(format!("accepted: user {gid}, who is in the workspace {}", workspace.gid))
+}
+
+async fn tasks(client: &Client, project: &str) -> Result<String> {
+    client.get::<Page<Gid>>(&format!("/tasks?project={project}&limit=1&opt_fields=gid")).await.map(|_| "readable".to_owned())
+}

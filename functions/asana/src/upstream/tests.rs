@@ -1,0 +1,311 @@
+//! Whole and continued fetches of a pretend workspace.
+
+use super::fake::{Stage, World};
+use serde_json::json;
+use shared::testing::{Journal, Reply};
+use std::collections::BTreeMap;
+
+/// A hundred and eighteen active projects, two completed ones, and 250 tasks in the first of them.
+fn world() -> World {
+    let mut world = World::default();
+    for project in 0..120 {
+        world.projects.insert((1000 + project).to_string(), project >= 118);
+    }
+    for task in 0..250 {
+        let minutes = i64::try_from(task).unwrap() * 10 + 2000;
+        world.put(task, minutes, (task % 5 == 0).then_some(minutes - 500), &["1000"], minutes - 500);
+    }
+    for task in 300..420 {
+        let home = (1000 + task - 300).to_string();
+        world.put(task, 5000 + i64::try_from(task / 2).unwrap(), None, &[&home, "1001"], 5000);
+    }
+    world
+}
+
+const BUGS: (&str, &str) = ("ASANA_BUGS_PROJECTS", "bugs=1000");
+
+#[tokio::test]
+async fn a_hundred_and_eighteen_projects_give_a_hundred_and_eighteen_and_every_list_is_read_to_its_end() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    let fetched = fetched.unwrap();
+    assert!(cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+    assert_eq!(fetched.snapshot.projects.unwrap().len(), 118);
+    // All of the tasks, but for none: those of the completed projects are in an active one as well.
+    assert_eq!(fetched.snapshot.tasks.unwrap().len(), 370);
+    assert_eq!(fetched.snapshot.bugs["bugs"].as_ref().unwrap().len(), 251);
+    let asked = stage.asked();
+    // Two pages of projects, three of bugs, two of the project that everything is in, and one of each other.
+    assert_eq!(asked.len(), 2 + 3 + 2 + 116);
+    assert!(asked.iter().all(|path| path.contains("limit=100")));
+}
+
+#[tokio::test]
+async fn the_fields_are_one_joined_text_and_no_name_of_a_task_is_among_them() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    stage.fetch(0, None).await.0.unwrap();
+    for path in stage.asked() {
+        let fields = path.split('&').find_map(|pair| pair.strip_prefix("opt_fields=")).unwrap();
+        let plain = |field: &str| !field.is_empty() && field.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c));
+        assert!(fields.split(',').all(|field| plain(field) && field != "name" && field != "assignee.name"), "{path}");
+        assert_eq!(path.matches("opt_fields=").count(), 1);
+    }
+    let bugs = stage.asked().into_iter().find(|path| path.contains("tags.name")).unwrap();
+    assert!(
+        bugs.contains("project=1000&completed_since=2025-12-09T12%3A00%3A00.000Z&opt_fields=created_at,completed,"),
+        "{bugs}"
+    );
+}
+
+#[tokio::test]
+async fn a_continued_fetch_asks_for_what_changed_and_knows_what_a_whole_one_knows() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    for step in 1..=6_i64 {
+        let (minutes, number) = (step * 15, usize::try_from(step).unwrap());
+        {
+            let mut world = stage.world();
+            let changed = -minutes + 5;
+            world.put(1000 + number, changed, None, &["1003"], changed);
+            world.put(number * 7, 3000, Some(changed), &["1000"], changed);
+            // One is moved to another project, one is opened again, one is due elsewhere from now on.
+            world.put(300 + number, 5000, None, &["1050"], changed);
+            world.put(number * 5, 3000, None, &["1000"], changed);
+            // One project is completed, and another one begins.
+            world.projects.insert((1110 + step).to_string(), true);
+            world.projects.insert((2000 + step).to_string(), false);
+            world.put(2000 + number, 9000, None, &[&(2000 + step).to_string()], 9000);
+        }
+        let before = stage.asked().len();
+        let (fetched, cx) = stage.fetch(minutes, Some(&last)).await;
+        assert!(!cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+        let asked = stage.asked()[before..].to_vec();
+        // Pages of what did not change are not read: 2 of projects, and one each of 118, of one that is gone, and a new one.
+        assert!(asked.len() <= 2 + 118 + 2, "{}", asked.len());
+        let large = asked.iter().find(|path| path.contains("project=1000&")).unwrap();
+        assert!(large.contains("&modified_since=2026-01-08T"), "{large}");
+        assert!(asked.iter().filter(|path| path.contains("modified_since")).count() > 80);
+        last = fetched.unwrap();
+        let whole = stage.fetch(minutes, None).await.0.unwrap();
+        assert_eq!(last, whole, "step {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_is_gone_from_a_large_project_is_noticed_by_the_daily_fetch() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    stage.world().put(310, 5000, None, &[], -5); // taken out of both of its projects
+    stage.world().tasks.remove("311"); // deleted from both
+    stage.world().tasks.remove("7"); // deleted from the large one
+    for step in 1..=4 {
+        last = stage.fetch(step * 15, Some(&last)).await.0.unwrap();
+    }
+    let tasks = last.snapshot.tasks.as_ref().unwrap();
+    // Each stood in the large project 1001 as well, which holds 120.
+    assert!(["310", "311"].iter().all(|gid| tasks[*gid].projects.iter().eq(["1001"])));
+    assert!(tasks.contains_key("7"));
+    let (healed, cx) = stage.fetch(75, None).await;
+    assert!(cx.is_whole());
+    let healed = healed.unwrap().snapshot.tasks.unwrap();
+    assert!(["310", "311", "7"].iter().all(|gid| !healed.contains_key(*gid)));
+}
+
+#[tokio::test]
+async fn everything_is_asked_again_once_a_day() {
+    let stage = Stage::new(world(), &[]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    for (minutes, whole) in [(23 * 60, false), (24 * 60, true)] {
+        last.kept.at = super::fake::ago(15 - minutes);
+        assert_eq!(stage.fetch(minutes, Some(&last)).await.1.is_whole(), whole, "{minutes}");
+    }
+}
+
+#[tokio::test]
+async fn tasks_deleted_from_a_small_project_are_gone_within_four_runs() {
+    let mut small = World::default();
+    for project in 0..9 {
+        small.projects.insert((10 + project).to_string(), false);
+        for task in 0..3 {
+            small.put(100 * project + task, 4000, None, &[&(10 + project).to_string()], 4000);
+        }
+    }
+    let stage = Stage::new(small, &[("ASANA_BUGS_PROJECTS", "bugs=10")]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    stage.world().tasks.retain(|gid, _| !gid.ends_with('1'));
+    for step in 1..=4 {
+        last = stage.fetch(step * 15, Some(&last)).await.0.unwrap();
+    }
+    assert_eq!(last.snapshot, stage.fetch(60, None).await.0.unwrap().snapshot);
+    assert_eq!((last.snapshot.tasks.unwrap().len(), last.snapshot.bugs["bugs"].as_ref().unwrap().len()), (18, 2));
+}
+
+#[tokio::test]
+async fn more_projects_than_the_budget_leave_the_tasks_unknown_and_the_rest_known() {
+    let stage = Stage::new(world(), &[BUGS, ("ASANA_BUDGET", "117")]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    let fetched = fetched.unwrap();
+    let why = &cx.gaps()["tasks"];
+    assert!(why.contains("118 projects") && why.contains("ASANA_BUDGET=117") && why.contains("1500"), "{why}");
+    assert_eq!((fetched.snapshot.tasks, fetched.snapshot.projects.unwrap().len()), (None, 118));
+    assert!(fetched.snapshot.bugs["bugs"].is_some());
+    assert_eq!(stage.asked().len(), 2 + 3, "no list was asked for in vain");
+}
+
+#[tokio::test]
+async fn only_the_configured_projects_count_where_there_are_any() {
+    // One of them is completed.
+    let stage = Stage::new(world(), &[("ASANA_TASK_PROJECTS", "1002,web=1119")]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    assert!(cx.gaps().is_empty(), "{:?}", cx.gaps());
+    let tasks = fetched.unwrap().snapshot.tasks.unwrap();
+    assert_eq!(tasks.keys().collect::<Vec<_>>(), ["302", "419"]);
+    assert_eq!(stage.asked().len(), 2 + 2);
+}
+
+#[tokio::test]
+async fn without_a_project_of_bugs_there_is_nothing_to_read_and_no_gap() {
+    let stage = Stage::new(world(), &[]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    assert!(cx.gaps().is_empty() && fetched.unwrap().snapshot.bugs.is_empty());
+    assert_eq!(stage.upstream.config().parts(), ["projects", "tasks"]);
+}
+
+#[tokio::test]
+async fn an_unreadable_list_of_bugs_is_unknown_and_so_are_the_tasks_that_it_holds() {
+    let mut broken = world();
+    broken.others.push(("project=1000&".into(), Reply::status(403)));
+    let stage = Stage::new(broken, &[BUGS]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    let fetched = fetched.unwrap();
+    assert_eq!(cx.gaps().keys().copied().collect::<Vec<_>>(), ["bugs", "tasks"]);
+    assert_eq!((&fetched.snapshot.bugs, &fetched.snapshot.tasks), (&BTreeMap::from([("bugs".into(), None)]), &None));
+    assert!(fetched.snapshot.projects.is_some());
+    // The next fetch asks for all of it again, and for nothing by its changes.
+    stage.world().others.clear();
+    let before = stage.asked().len();
+    let (next, cx) = stage.fetch(15, Some(&fetched)).await;
+    assert!(cx.gaps().is_empty() && next.unwrap().snapshot.tasks.unwrap().len() == 370);
+    assert!(stage.asked()[before..].iter().all(|path| !path.contains("modified_since")));
+}
+
+#[tokio::test]
+async fn a_list_that_fails_makes_all_tasks_unknown_and_the_lists_after_it_are_not_asked_for() {
+    let mut broken = world();
+    broken.others.push(("project=1004&".into(), Reply::json(200, &json!({ "data": [{ "gid": "1" }] }))));
+    let stage = Stage::new(broken, &[]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    assert_eq!(fetched.unwrap().snapshot.tasks, None);
+    assert!(cx.gaps()["tasks"].contains("another shape"), "{:?}", cx.gaps());
+    assert!(stage.asked().len() < 30, "{}", stage.asked().len());
+}
+
+#[tokio::test]
+async fn unknown_projects_leave_the_tasks_unknown_and_the_bugs_known() {
+    let mut broken = world();
+    broken.others.push(("/projects?".into(), Reply::status(403)));
+    let stage = Stage::new(broken, &[BUGS]).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    assert_eq!(cx.gaps().keys().copied().collect::<Vec<_>>(), ["projects", "tasks"]);
+    assert_eq!(fetched.unwrap().snapshot.bugs["bugs"].as_ref().unwrap().len(), 251);
+}
+
+#[tokio::test]
+async fn a_search_finds_what_the_lists_tell_and_nothing_of_other_projects() {
+    let mut paying = world();
+    paying.pays = true;
+    paying.put(900, 4000, None, &["1119"], 4000);
+    paying.put(901, 4000, None, &[], 4000);
+    // More than a page of one time, but for the ninety that fit.
+    for task in 0..90 {
+        paying.put(3000 + task, 50_000, None, &["1002"], 4000);
+    }
+    let stage = Stage::new(paying, &[("ASANA_SEARCH", "on")]).await;
+    let (found, cx) = stage.fetch(0, None).await;
+    assert!(cx.gaps().is_empty(), "{:?}", cx.gaps());
+    assert!(stage.asked().iter().all(|path| !path.contains("/tasks?project=")), "no list is read");
+    let searched = stage.asked().len();
+    assert!(searched < 20, "{searched}");
+    let path = stage.asked().into_iter().find(|path| path.contains("created_at.after")).unwrap();
+    assert!(path.contains("sort_by=created_at&sort_ascending=true&limit=100") && !path.contains("offset"), "{path}");
+    let listing = Stage::new(std::mem::take(&mut *stage.world()), &[]).await;
+    let listed = listing.fetch(0, None).await.0.unwrap();
+    assert_eq!(found.unwrap().snapshot.tasks, listed.snapshot.tasks);
+}
+
+#[tokio::test]
+async fn a_search_that_shows_no_more_of_one_time_is_an_error_and_no_end() {
+    let mut paying = World { pays: true, ..World::default() };
+    for task in 0..150 {
+        paying.put(task, 50_000, None, &["1002"], 4000);
+    }
+    let stage = Stage::new(paying, &[("ASANA_SEARCH", "on")]).await;
+    let (_, cx) = stage.fetch(0, None).await;
+    assert!(cx.gaps()["tasks"].contains("tasks of one time"), "{:?}", cx.gaps());
+}
+
+#[tokio::test]
+async fn where_searching_is_refused_the_lists_are_read_and_it_is_said_once() {
+    let journal = Journal::keep();
+    let stage = Stage::new(world(), &[("ASANA_SEARCH", "on")]).await;
+    let (first, cx) = stage.fetch(0, None).await;
+    let first = first.unwrap();
+    assert!(cx.gaps().is_empty() && first.snapshot.tasks.as_ref().unwrap().len() == 370);
+    let searches = || stage.asked().iter().filter(|path| path.contains("/search")).count();
+    let tried = searches();
+    stage.fetch(15, Some(&first)).await.0.unwrap();
+    assert_eq!(searches(), tried, "a continued fetch does not try again");
+    stage.fetch(30, None).await.0.unwrap();
+    assert!(searches() > tried, "a whole one does");
+    assert_eq!(journal.text().matches("ASANA_SEARCH").count(), 1);
+}
+
+#[tokio::test]
+async fn another_configuration_does_not_continue_from_what_was_read_with_this_one() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let last = stage.fetch(0, None).await.0.unwrap();
+    let other = Stage::new(world(), &[BUGS, ("ASANA_BUGS_LABELS", "Regression")]).await;
+    let (_, cx) = other.fetch(15, Some(&last)).await;
+    assert!(cx.is_whole());
+    let (_, cx) = stage.fetch(135, Some(&last)).await;
+    assert!(cx.is_whole(), "an old snapshot is not continued either");
+}
+
+#[tokio::test]
+async fn of_several_workspaces_each_reads_the_bugs_that_are_in_it() {
+    let mut several = world();
+    several.others.push(("/projects/1000?".into(), Reply::json(200, &json!({ "data": { "gid": "1000", "workspace": { "gid": "2" } } }))));
+    let more = [BUGS, ("ASANA_WORKSPACES", "acme=1,other=2")];
+    let stage = Stage::new(several, &more).await;
+    let (fetched, cx) = stage.fetch(0, None).await;
+    assert!(cx.gaps().is_empty() && fetched.as_ref().unwrap().snapshot.bugs.is_empty());
+    let before = stage.asked().len();
+    stage.fetch(15, Some(&fetched.unwrap())).await.0.unwrap();
+    assert!(stage.asked()[before..].iter().all(|path| !path.contains("/projects/1000?")), "it is known by then");
+}
+
+#[tokio::test]
+async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
+    let mut told = world();
+    let me = |workspace: &str| Reply::json(200, &json!({ "data": { "gid": "7", "workspaces": [{ "gid": workspace }] } }));
+    told.others.push(("/users/me".into(), me("1")));
+    told.others.push(("/projects/1000?".into(), Reply::json(404, &json!({ "errors": [] }))));
+    let stage = Stage::new(told, &[BUGS, ("ASANA_SEARCH", "on")]).await;
+    let probes = stage.upstream.probe("acme").await;
+    let said: Vec<String> = probes
+        .iter()
+        .map(|probe| match &probe.found {
+            Ok(found) => format!("{}: {found}", probe.what),
+            Err(_) => format!("{} fails: {}", probe.what, probe.mend),
+        })
+        .collect();
+    assert_eq!(said[0], "token: accepted: user 7, who is in the workspace 1");
+    assert_eq!(said[1], "acme: projects: 118 active, 118 of them to be read with a budget of 400");
+    assert_eq!(said[2], "acme: tasks of project 1000: readable");
+    assert!(said[3].starts_with("acme: bugs of bugs fails: check bugs=1000 in ASANA_BUGS_PROJECTS"), "{}", said[3]);
+    assert!(said[4].starts_with("acme: search fails: set ASANA_SEARCH=off"), "{}", said[4]);
+    stage.world().others[0].1 = me("3");
+    let elsewhere = stage.upstream.probe("acme").await;
+    let text = elsewhere[0].found.as_ref().unwrap_err().to_string();
+    assert!(text.contains("ASANA_WORKSPACES=acme=3"), "{text}");
+}
