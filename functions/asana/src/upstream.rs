@@ -115,12 +115,12 @@ impl Upstream {
         let listed = basis.as_ref().map(|last| &last.kept.listed);
         // Where searching was refused, the next fetch of everything tries it again.
         let searches = self.config.search && listed.is_none_or(BTreeSet::is_empty);
-        let early = self.early(&bugs, listed, &continued);
-        let (projects, found, mut answers) = future::join3(
+        let early = early(&bugs, listed, &continued);
+        let (projects, found, mut answers) = Box::pin(future::join3(
             projects(client, &workspace.gid),
-            async { if searches { self.search(client, &workspace.gid, cx.now()).await } else { Ok(None) } },
+            async { if searches { Box::pin(self.search(client, &workspace.gid, cx.now())).await } else { Ok(None) } },
             self.ask_all(client, early, cx.now()),
-        )
+        ))
         .await;
         let projects = cx.part("projects", projects);
         let chosen = self.chosen(projects.as_ref(), here.as_ref());
@@ -174,14 +174,6 @@ impl Upstream {
         Ok(future::try_join_all(asked).await?.into_iter().collect())
     }
 
-    /// The lists that can be asked for before it is known which projects are active.
-    fn early(&self, bugs: &[&Named], listed: Option<&BTreeSet<String>>, continued: &Continued<'_>) -> Vec<Ask> {
-        let mut asks: Vec<Ask> = bugs.iter().map(|project| continued.bugs(project)).collect();
-        let others = listed.into_iter().flatten().filter(|gid| bugs.iter().all(|project| project.gid != **gid));
-        asks.extend(others.map(|gid| continued.tasks(gid)));
-        asks
-    }
-
     /// The projects whose tasks count, or why they are not known.
     fn chosen(
         &self,
@@ -216,6 +208,14 @@ impl Upstream {
         answers.extend(self.ask_all(client, late, now).await);
         merge::tasks(continued.tasks_known(), chosen, answers, now)
     }
+}
+
+/// The lists that can be asked for before it is known which projects are active.
+fn early(bugs: &[&Named], listed: Option<&BTreeSet<String>>, continued: &Continued<'_>) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = bugs.iter().map(|project| continued.bugs(project)).collect();
+    let others = listed.into_iter().flatten().filter(|gid| bugs.iter().all(|project| project.gid != **gid));
+    asks.extend(others.map(|gid| continued.tasks(gid)));
+    asks
 }
 
 /// The active projects of a workspace, and what their status updates say.

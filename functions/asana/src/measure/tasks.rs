@@ -31,11 +31,11 @@ impl<'a> Sorted<'a> {
     fn hours(&self) -> Vec<f64> {
         self.week.iter().filter_map(|(task, end)| hours(task.life.created_at, *end)).collect()
     }
+}
 
-    /// People by their digests: two of one name are two.
-    fn people(&self) -> usize {
-        self.week.iter().filter_map(|(task, _)| task.assignee.as_ref()).collect::<BTreeSet<_>>().len()
-    }
+/// The people that tasks are assigned to, by their digests: two of one name are two.
+fn people(tasks: &[(&Task, Timestamp)]) -> usize {
+    tasks.iter().filter_map(|(task, _)| task.assignee.as_ref()).collect::<BTreeSet<_>>().len()
 }
 
 /// What the due date of an open task means today.
@@ -85,8 +85,7 @@ pub(super) fn samples(tasks: Option<&Tasks>, timezone: &str, now: Timestamp) -> 
     let mut samples = amounts(sorted);
     samples.extend(dues(sorted, Today::new(timezone, now).as_ref()));
     samples.extend(speed(sorted));
-    let ends: Option<Vec<Timestamp>> =
-        tasks.map(|tasks| tasks.values().filter_map(|task| task.life.ended()).collect());
+    let ends: Option<Vec<Timestamp>> = tasks.map(|tasks| tasks.values().filter_map(|task| task.life.ended()).collect());
     samples.extend(metrics::TASKS_COMPLETED_NEW.slots(ends.as_deref(), now));
     let observed = tasks.into_iter().flatten().filter_map(|(gid, task)| {
         let end = task.life.ended()?;
@@ -107,7 +106,7 @@ fn amounts(sorted: Option<&Sorted<'_>>) -> Vec<Sample> {
         of(&metrics::TASKS_COMPLETED_30D, |sorted| sorted.month.len()),
         of(&metrics::TASKS_UNASSIGNED, |sorted| sorted.open.iter().filter(|task| task.assignee.is_none()).count()),
         of(&metrics::TASKS_ASSIGNED, |sorted| sorted.open.iter().filter(|task| task.assignee.is_some()).count()),
-        of(&metrics::USERS_ACTIVE, |sorted| sorted.people()),
+        of(&metrics::USERS_ACTIVE, |sorted| people(&sorted.week)),
     ]
 }
 
@@ -277,13 +276,14 @@ mod tests {
     }
 
     fn due(due: &str) -> Task {
-        let due = due.parse().map(Due::On).unwrap_or_else(|_| Due::At(at(due)));
+        let due = due.parse().map_or_else(|_| Due::At(at(due)), Due::On);
         Task { due: Some(due), ..open("2025-12-01T00:00:00Z") }
     }
 
     fn pressures(tasks: Vec<Task>, timezone: &str) -> [Option<f64>; 4] {
         let said = said(tasks, timezone);
-        ["overdue", "due_today", "due_this_week", "no_due_date"].map(|word| value(&said, &format!("asana.tasks.{word}")))
+        ["overdue", "due_today", "due_this_week", "no_due_date"]
+            .map(|word| value(&said, &format!("asana.tasks.{word}")))
     }
 
     #[test]

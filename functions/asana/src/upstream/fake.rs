@@ -32,8 +32,10 @@ pub(super) struct World {
 impl World {
     /// Puts a task into projects; `done` says how many minutes ago it was completed.
     pub fn put(&mut self, gid: usize, made: i64, done: Option<i64>, projects: &[&str], changed: i64) {
-        let homes: Vec<Value> =
-            projects.iter().map(|gid| json!({ "project": { "gid": gid }, "section": { "gid": "5", "name": "Triage" } })).collect();
+        let homes: Vec<Value> = projects
+            .iter()
+            .map(|gid| json!({ "project": { "gid": gid }, "section": { "gid": "5", "name": "Triage" } }))
+            .collect();
         let record = json!({
             "gid": gid.to_string(), "created_at": ago(made).to_string(), "completed": done.is_some(),
             "completed_at": done.map(|done| ago(done).to_string()), "due_on": null, "due_at": null,
@@ -58,9 +60,9 @@ impl World {
         let ended = |record: &Value| record["completed_at"].as_str().map(at);
         match path {
             "/projects" => {
-                let data = self.projects.iter().map(|(gid, completed)| {
-                    json!({ "gid": gid, "completed": completed, "current_status_update": null })
-                });
+                let data = self.projects.iter().map(
+                    |(gid, completed)| json!({ "gid": gid, "completed": completed, "current_status_update": null }),
+                );
                 page(data.collect(), &query)
             }
             "/tasks" => {
@@ -75,11 +77,13 @@ impl World {
             _ if path.ends_with("/tasks/search") && !self.pays => Reply::json(402, &json!({ "errors": [] })),
             _ if path.ends_with("/tasks/search") => {
                 let wanted = |record: &&Value| {
-                    query["completed"] == record["completed"].to_string()
+                    (query["completed"] == "true") == (record["completed"] == true)
                         && time("completed_at.after").is_none_or(|bound| ended(record).unwrap() > bound)
-                        && time("created_at.after").is_none_or(|bound| at(record["created_at"].as_str().unwrap()) > bound)
+                        && time("created_at.after")
+                            .is_none_or(|bound| at(record["created_at"].as_str().unwrap()) > bound)
                 };
-                let mut data: Vec<Value> = self.tasks.values().map(|(_, record)| record).filter(wanted).cloned().collect();
+                let mut data: Vec<Value> =
+                    self.tasks.values().map(|(_, record)| record).filter(wanted).cloned().collect();
                 data.sort_by_key(|record| at(record["created_at"].as_str().unwrap()));
                 data.truncate(100);
                 Reply::json(200, &json!({ "data": data }))

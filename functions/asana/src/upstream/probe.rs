@@ -44,7 +44,8 @@ impl Upstream {
                    give the token's user access to the workspace's projects"
                 .to_owned(),
         });
-        let listed = if self.config.projects.is_empty() { first.into_iter().collect() } else { self.config.projects.clone() };
+        let listed =
+            if self.config.projects.is_empty() { first.into_iter().collect() } else { self.config.projects.clone() };
         for project in listed {
             probes.push(Probe {
                 what: format!("{alias}: tasks of project {project}"),
@@ -114,5 +115,8 @@ async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
 }
 
 async fn tasks(client: &Client, project: &str) -> Result<String> {
-    client.get::<Page<Gid>>(&format!("/tasks?project={project}&limit=1&opt_fields=gid")).await.map(|_| "readable".to_owned())
+    client
+        .get::<Page<Gid>>(&format!("/tasks?project={project}&limit=1&opt_fields=gid"))
+        .await
+        .map(|_| "readable".to_owned())
 }

@@ -25,14 +25,16 @@ impl Upstream {
     pub(super) async fn search(&self, client: &Client, workspace: &str, now: Timestamp) -> Result<Option<Tasks>> {
         let open = found(client, workspace, "completed=false".to_owned());
         let done = format!("completed=true&completed_at.after={}", instant(now - MONTH - STEP));
-        match future::try_join(open, found(client, workspace, done)).await {
+        match Box::pin(future::try_join(open, found(client, workspace, done))).await {
             Ok((open, done)) => {
                 let task = |record: TaskRecord| (record.gid.clone(), record.task(&self.digester, None));
                 Ok(Some(open.into_values().chain(done.into_values()).map(task).collect()))
             }
             Err(Error::Status { status: 402, .. }) => {
                 if !self.told.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("ASANA_SEARCH: searching is for domains that pay; listing project by project instead");
+                    tracing::warn!(
+                        "ASANA_SEARCH: searching is for domains that pay; listing project by project instead"
+                    );
                 }
                 Ok(None)
             }

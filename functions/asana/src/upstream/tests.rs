@@ -46,7 +46,8 @@ async fn the_fields_are_one_joined_text_and_no_name_of_a_task_is_among_them() {
     stage.fetch(0, None).await.0.unwrap();
     for path in stage.asked() {
         let fields = path.split('&').find_map(|pair| pair.strip_prefix("opt_fields=")).unwrap();
-        let plain = |field: &str| !field.is_empty() && field.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c));
+        let plain =
+            |field: &str| !field.is_empty() && field.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c));
         assert!(fields.split(',').all(|field| plain(field) && field != "name" && field != "assignee.name"), "{path}");
         assert_eq!(path.matches("opt_fields=").count(), 1);
     }
@@ -228,7 +229,8 @@ async fn a_search_finds_what_the_lists_tell_and_nothing_of_other_projects() {
     assert!(searched < 20, "{searched}");
     let path = stage.asked().into_iter().find(|path| path.contains("created_at.after")).unwrap();
     assert!(path.contains("sort_by=created_at&sort_ascending=true&limit=100") && !path.contains("offset"), "{path}");
-    let listing = Stage::new(std::mem::take(&mut *stage.world()), &[]).await;
+    let same = std::mem::take(&mut *stage.world());
+    let listing = Stage::new(same, &[]).await;
     let listed = listing.fetch(0, None).await.0.unwrap();
     assert_eq!(found.unwrap().snapshot.tasks, listed.snapshot.tasks);
 }
@@ -274,7 +276,10 @@ async fn another_configuration_does_not_continue_from_what_was_read_with_this_on
 #[tokio::test]
 async fn of_several_workspaces_each_reads_the_bugs_that_are_in_it() {
     let mut several = world();
-    several.others.push(("/projects/1000?".into(), Reply::json(200, &json!({ "data": { "gid": "1000", "workspace": { "gid": "2" } } }))));
+    several.others.push((
+        "/projects/1000?".into(),
+        Reply::json(200, &json!({ "data": { "gid": "1000", "workspace": { "gid": "2" } } })),
+    ));
     let more = [BUGS, ("ASANA_WORKSPACES", "acme=1,other=2")];
     let stage = Stage::new(several, &more).await;
     let (fetched, cx) = stage.fetch(0, None).await;
@@ -287,7 +292,8 @@ async fn of_several_workspaces_each_reads_the_bugs_that_are_in_it() {
 #[tokio::test]
 async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     let mut told = world();
-    let me = |workspace: &str| Reply::json(200, &json!({ "data": { "gid": "7", "workspaces": [{ "gid": workspace }] } }));
+    let me =
+        |workspace: &str| Reply::json(200, &json!({ "data": { "gid": "7", "workspaces": [{ "gid": workspace }] } }));
     told.others.push(("/users/me".into(), me("1")));
     told.others.push(("/projects/1000?".into(), Reply::json(404, &json!({ "errors": [] }))));
     let stage = Stage::new(told, &[BUGS, ("ASANA_SEARCH", "on")]).await;

@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 pub(super) const PROJECT: &str = "completed,current_status_update.status_type";
 
 /// What is asked of a task.
-pub(super) const TASK: &str =
-    "created_at,completed,completed_at,due_on,due_at,assignee.gid,memberships.project.gid";
+pub(super) const TASK: &str = "created_at,completed,completed_at,due_on,due_at,assignee.gid,memberships.project.gid";
 
 /// What is asked of a bug beyond that.
 pub(super) const BUG: &str = "memberships.section.name,tags.name,custom_fields.enum_value.name";
@@ -206,7 +205,8 @@ mod tests {
         assert_eq!(labels(json!([{ "gid": "1", "name": "TRAINING" }]), json!([])), ["training"]);
         let field = json!([{ "gid": "1", "enum_value": { "gid": "2", "name": "training" } }, { "gid": "3" }]);
         assert_eq!(labels(json!([{ "gid": "1", "name": "data LOSS" }]), field), ["data loss", "training"]);
-        let none = json!([{ "gid": "1", "enum_value": null }, { "gid": "2", "multi_enum_values": [{ "name": "Training" }] }]);
+        let none =
+            json!([{ "gid": "1", "enum_value": null }, { "gid": "2", "multi_enum_values": [{ "name": "Training" }] }]);
         let near = json!([{ "gid": "1", "name": "training " }, { "gid": "2", "name": "retraining" }, { "gid": "3" }]);
         assert!(labels(near, none).is_empty());
     }
@@ -246,7 +246,8 @@ mod tests {
             let record = record(|record| drop(record.as_object_mut().unwrap().remove(field)));
             assert!(serde_json::from_value::<TaskRecord>(record).is_err(), "{field}");
         }
-        for project in [json!({ "gid": "1", "current_status_update": null }), json!({ "gid": "1", "completed": false })] {
+        for project in [json!({ "gid": "1", "current_status_update": null }), json!({ "gid": "1", "completed": false })]
+        {
             assert!(serde_json::from_value::<ProjectRecord>(project).is_err());
         }
     }
