@@ -10,6 +10,7 @@ pub mod facts;
 pub mod faults;
 pub mod github;
 pub mod model;
+pub mod s3;
 pub mod secrets;
 mod stage;
 mod story;

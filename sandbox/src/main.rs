@@ -80,7 +80,7 @@ async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     for (name, value) in sandbox.env() {
         println!("{name}={value}");
     }
-    for upstream in ["secrets", "control"] {
+    for upstream in ["secrets", "s3", "control"] {
         println!("SANDBOX_{}_URL={}", upstream.to_uppercase(), sandbox.url(upstream));
     }
     println!();

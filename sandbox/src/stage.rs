@@ -3,6 +3,7 @@
 use crate::datadog::{self, Keys, Store};
 use crate::faults::{Door, Faults, Wire, around};
 use crate::github::{self, App, Credentials};
+use crate::s3::Buckets;
 use crate::secrets::Secrets;
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
@@ -49,6 +50,7 @@ pub struct Sandbox {
     credentials: Credentials,
     keys: Keys,
     secrets: Secrets,
+    buckets: Buckets,
     store: Store,
     urls: BTreeMap<&'static str, String>,
     _tasks: JoinSet<()>,
@@ -66,11 +68,12 @@ impl Sandbox {
         let credentials = Credentials::with_token(GITHUB_TOKEN);
         credentials.install(App::default());
         let keys = Keys::new(API_KEY, APPLICATION_KEY);
-        let (faults, secrets) = (Faults::default(), Secrets::default());
+        let (faults, secrets, buckets) = (Faults::default(), Secrets::default(), Buckets::default());
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
+            ("s3", buckets.router()),
             ("control", crate::control::router(clock.clone(), faults.clone())),
         ];
         let (mut urls, mut tasks) = (BTreeMap::new(), JoinSet::new());
@@ -80,10 +83,10 @@ impl Sandbox {
             urls.insert(name, format!("http://{}", listener.local_addr()?));
             tasks.spawn(serve(name, listener, router, faults.clone()));
         }
-        Ok(Self { organisation, clock, faults, credentials, keys, secrets, store, urls, _tasks: tasks })
+        Ok(Self { organisation, clock, faults, credentials, keys, secrets, buckets, store, urls, _tasks: tasks })
     }
 
-    /// Where an upstream answers: `github`, `datadog`, `secrets` or `control`.
+    /// Where an upstream answers: `github`, `datadog`, `secrets`, `s3` or `control`.
     #[must_use]
     pub fn url(&self, upstream: &str) -> &str {
         self.urls.get(upstream).map_or("", String::as_str)
@@ -146,6 +149,12 @@ impl Sandbox {
     #[must_use]
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// What S3 holds.
+    #[must_use]
+    pub const fn buckets(&self) -> &Buckets {
+        &self.buckets
     }
 
     /// What Datadog stored.
