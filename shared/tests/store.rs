@@ -32,6 +32,7 @@ async fn a_bucket_keeps_what_a_directory_keeps() {
     for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
         assert!(store.get("a/none").await.unwrap().is_none());
         store.put("a/b", b"one".to_vec()).await.unwrap();
+        assert_eq!(store.get("a/b").await.unwrap().unwrap().bytes, b"one");
         store.put("a/c%2Fd e&f", vec![0, 255, 10]).await.unwrap();
         assert_eq!(store.get("a/c%2Fd e&f").await.unwrap().unwrap().bytes, [0, 255, 10]);
         assert_eq!(store.list("a/").await.unwrap(), ["a/b", "a/c%2Fd e&f"]);
@@ -48,19 +49,20 @@ async fn a_bucket_keeps_what_a_directory_keeps() {
 }
 
 #[tokio::test]
-async fn of_many_writers_who_saw_the_same_only_one_wins_in_a_bucket() {
-    let sandbox = sandbox().await;
-    let store = bucket(&sandbox, "state").await;
-    let first = store.put_if("cursor", b"0".to_vec(), None).await.unwrap().unwrap();
-    let writers = (1..=8).map(|writer| {
-        let (store, seen) = (store.clone(), first.clone());
-        tokio::spawn(async move { store.put_if("cursor", vec![writer], Some(&seen)).await.unwrap() })
-    });
-    let mut winners = 0;
-    for writer in writers.collect::<Vec<_>>() {
-        winners += usize::from(writer.await.unwrap().is_some());
+async fn of_many_writers_who_saw_the_same_only_one_wins() {
+    let (folder, sandbox) = (Folder::new("race"), sandbox().await);
+    for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
+        let first = store.put_if("cursor", b"0".to_vec(), None).await.unwrap().unwrap();
+        let writers = (1..=8).map(|writer| {
+            let (store, seen) = (store.clone(), first.clone());
+            tokio::spawn(async move { store.put_if("cursor", vec![writer], Some(&seen)).await.unwrap() })
+        });
+        let mut winners = 0;
+        for writer in writers.collect::<Vec<_>>() {
+            winners += usize::from(writer.await.unwrap().is_some());
+        }
+        assert_eq!(winners, 1);
     }
-    assert_eq!(winners, 1);
 }
 
 #[tokio::test]
