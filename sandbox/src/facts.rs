@@ -7,11 +7,13 @@ mod code;
 mod dora;
 mod runs;
 mod scene;
+mod skypilot;
 
 use crate::model::Person;
 use crate::model::github::Repository;
 use jiff::Timestamp;
 use scene::Scene;
+pub use skypilot::{SkySettings, skypilot, skypilot_counts, skypilot_gaps, skypilot_observations};
 use std::collections::BTreeMap;
 
 /// Values by series, written as `name{tag:value,…}` without the tags that every series has.

@@ -73,8 +73,7 @@ async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     }
     let sandbox = Sandbox::start(options).await.map_err(|error| error.to_string())?;
     let latency = Duration::from_millis(parsed(arguments, "--latency", 0)?);
-    {
-        let upstream = "github";
+    for upstream in ["github", "skypilot", "skypilot_old"] {
         sandbox.faults().base_latency(upstream, latency);
     }
     for (name, value) in sandbox.env() {

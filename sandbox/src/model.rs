@@ -4,6 +4,7 @@
 //! instant, and `truth` says what they add up to. A fact with a time after that instant has not happened yet.
 
 pub mod github;
+pub mod skypilot;
 
 use jiff::Timestamp;
 
@@ -27,6 +28,8 @@ pub struct Organisation {
     pub people: Vec<Person>,
     /// The repositories on GitHub.
     pub repositories: Vec<github::Repository>,
+    /// The API servers of SkyPilot.
+    pub skypilot: Vec<skypilot::Server>,
 }
 
 /// A place in [`Organisation::people`].

@@ -5,6 +5,7 @@ use crate::faults::{Door, Faults, Wire, around};
 use crate::github::{self, App, Credentials};
 use crate::s3::Buckets;
 use crate::secrets::Secrets;
+use crate::skypilot::{self, SkyCredentials, Workshop};
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -16,6 +17,12 @@ use tokio::task::JoinSet;
 
 /// The token that GitHub takes.
 pub const GITHUB_TOKEN: &str = "ghp_sandbox0000000000000000000000000000";
+/// The service-account token that SkyPilot's servers take.
+pub const SKYPILOT_TOKEN: &str = "sky_sandbox0000000000000000000000000000";
+/// The user that SkyPilot's servers know.
+pub const SKYPILOT_USER: &str = "sandbox-reader";
+/// The password of that user.
+pub const SKYPILOT_PASSWORD: &str = "sandbox0password";
 /// The API key that Datadog takes.
 pub const API_KEY: &str = "sandbox0api0key00000000000000000";
 /// The application key that Datadog takes.
@@ -49,6 +56,7 @@ pub struct Sandbox {
     faults: Faults,
     credentials: Credentials,
     keys: Keys,
+    sky: (SkyCredentials, Workshop),
     secrets: Secrets,
     buckets: Buckets,
     store: Store,
@@ -69,8 +77,15 @@ impl Sandbox {
         credentials.install(App::default());
         let keys = Keys::new(API_KEY, APPLICATION_KEY);
         let (faults, secrets, buckets) = (Faults::default(), Secrets::default(), Buckets::default());
+        let sky = (SkyCredentials::new(SKYPILOT_TOKEN, SKYPILOT_USER, SKYPILOT_PASSWORD), Workshop::default());
+        let skypilot = |place| {
+            let (credentials, workshop) = sky.clone();
+            skypilot::router(Arc::clone(&organisation), place, clock.clone(), credentials, workshop)
+        };
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
+            ("skypilot", skypilot(0)),
+            ("skypilot_old", skypilot(1)),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
             ("s3", buckets.router()),
@@ -83,10 +98,10 @@ impl Sandbox {
             urls.insert(name, format!("http://{}", listener.local_addr()?));
             tasks.spawn(serve(name, listener, router, faults.clone()));
         }
-        Ok(Self { organisation, clock, faults, credentials, keys, secrets, buckets, store, urls, _tasks: tasks })
+        Ok(Self { organisation, clock, faults, credentials, keys, sky, secrets, buckets, store, urls, _tasks: tasks })
     }
 
-    /// Where an upstream answers: `github`, `datadog`, `secrets`, `s3` or `control`.
+    /// Where an upstream answers: `github`, `skypilot`, `skypilot_old`, `datadog`, `secrets`, `s3` or `control`.
     #[must_use]
     pub fn url(&self, upstream: &str) -> &str {
         self.urls.get(upstream).map_or("", String::as_str)
@@ -98,6 +113,7 @@ impl Sandbox {
         let repositories = self.organisation.repositories.iter().filter(|repository| !repository.empty);
         let names: Vec<String> =
             repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
+        let servers = format!("prod={},lab={}", self.url("skypilot"), self.url("skypilot_old"));
         let mut env: BTreeMap<String, String> = [
             ("DATADOG_URL", self.url("datadog")),
             ("DD_API_KEY", API_KEY),
@@ -106,6 +122,9 @@ impl Sandbox {
             ("GITHUB_URL", self.url("github")),
             ("GITHUB_TOKEN", GITHUB_TOKEN),
             ("GITHUB_REPOS", &names.join(",")),
+            ("SKYPILOT_SERVERS", &servers),
+            ("SKYPILOT_TOKEN", SKYPILOT_TOKEN),
+            ("PRICES", skypilot::PRICES),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -143,6 +162,18 @@ impl Sandbox {
     #[must_use]
     pub const fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Who is let in by SkyPilot's servers.
+    #[must_use]
+    pub const fn sky_credentials(&self) -> &SkyCredentials {
+        &self.sky.0
+    }
+
+    /// Where SkyPilot's servers work on requests.
+    #[must_use]
+    pub const fn workshop(&self) -> &Workshop {
+        &self.sky.1
     }
 
     /// What Secrets Manager holds.

@@ -8,6 +8,7 @@ mod dice;
 mod pulls;
 mod rest;
 mod runs;
+mod skypilot;
 
 use crate::model::github::Repository;
 use crate::model::{Organisation, Person, Seed};
@@ -61,7 +62,8 @@ pub fn grow(seed: Seed) -> Organisation {
     if dice.chance(0.3) {
         repositories.push(empty(span.start, "attic", branches[0]));
     }
-    Organisation { seed, people, repositories }
+    let skypilot = skypilot::grow(seed, span, &people);
+    Organisation { seed, people, repositories, skypilot }
 }
 
 fn people(dice: &mut Dice, humans: u64) -> Vec<Person> {

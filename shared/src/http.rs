@@ -29,6 +29,7 @@ pub struct Http {
     auth: Auth,
     meter: Meter,
     attempt: Duration,
+    expected: fn(&Answer) -> bool,
 }
 
 /// An answer that was read to its end.
@@ -41,13 +42,22 @@ impl Http {
     /// When no client can be made.
     pub fn new(env: &Env, upstream: &'static str, base: impl Into<String>, auth: Auth) -> Result<Self> {
         env.meter().register(upstream);
-        Ok(Self { wire: env.wire()?, upstream, base: base.into(), auth, meter: env.meter().clone(), attempt: ATTEMPT })
+        let (wire, meter) = (env.wire()?, env.meter().clone());
+        Ok(Self { wire, upstream, base: base.into(), auth, meter, attempt: ATTEMPT, expected: |_| false })
     }
 
     /// With another limit for a single attempt.
     #[must_use]
     pub const fn attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
+        self
+    }
+
+    /// For upstreams that say with an error's status what is no failure of theirs: what this recognises is an answer,
+    /// whatever its status, and is not asked for again.
+    #[must_use]
+    pub const fn expecting(mut self, expected: fn(&Answer) -> bool) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -147,7 +157,7 @@ impl Http {
     /// For every status that is no success.
     pub fn judge(&self, what: &str, answer: Answer) -> Result<Answer> {
         let status = answer.status();
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        if status.is_success() || status == StatusCode::NOT_MODIFIED || (self.expected)(&answer) {
             return Ok(answer);
         }
         let upstream = self.upstream;
@@ -172,6 +182,7 @@ impl Http {
         loop {
             let result = self.once(&what, request.clone()).await;
             let pause = match &result {
+                Ok(answer) if (self.expected)(answer) => return result,
                 Ok(answer)
                     if is_rate_limited(answer) || answer.status().is_server_error() || answer.status() == 408 =>
                 {
@@ -349,6 +360,17 @@ mod tests {
             let text = error.with_causes();
             assert!(!text.contains("s3cr3t") && !text.contains("ada"), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_is_an_answer_whatever_its_status() {
+        let fake = Fake::start(|_, _| Reply::json(500, &json!({"detail": 7}))).await;
+        let env = Env::of::<String, String>([]);
+        let http = Http::new(&env, "fake", fake.url(), Auth::None)
+            .unwrap()
+            .expecting(|answer| answer.status() == 500 && answer.body().starts_with(b"{\"detail\""));
+        assert_eq!(http.get::<Value>("/").await.unwrap(), json!({"detail": 7}));
+        assert_eq!((fake.seen().len(), env.meter().take().errors.len()), (1, 0));
     }
 
     #[tokio::test]

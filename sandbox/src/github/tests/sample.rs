@@ -284,5 +284,6 @@ pub fn organisation() -> Organisation {
             person("helper[bot]", true, true),
         ],
         repositories: vec![web, void],
+        skypilot: Vec::new(),
     }
 }

@@ -1,0 +1,1 @@
+//! The whole server, asked in process.
