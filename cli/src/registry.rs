@@ -56,6 +56,7 @@ macro_rules! registry {
 
 registry! {
     github::GitHub,
+    skypilot::SkyPilot,
 }
 
 const fn entry<C: Collector + 'static>() -> Entry {

@@ -45,6 +45,14 @@ impl Store {
         let Some(name) = env.get("STATE_BUCKET") else {
             return Ok(Self::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()));
         };
+        Self::bucket(env, name).await
+    }
+
+    /// The bucket of this name, asked with the credentials that are configured.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub async fn bucket(env: &Env, name: &str) -> Result<Self> {
         let config = aws::config(env, "S3_URL").await?;
         // An S3 of one's own has no host name for each bucket.
         let own = aws_sdk_s3::config::Builder::from(&config).force_path_style(env.get("S3_URL").is_some());
