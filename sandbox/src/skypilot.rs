@@ -106,14 +106,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     write(reply, &id, state.is_new())
 }
 
-async fn route(
-    state: &State,
-    method: &Method,
-    uri: &http::Uri,
-    body: &Bytes,
-    id: &str,
-    identity: &Identity,
-) -> Reply {
+async fn route(state: &State, method: &Method, uri: &http::Uri, body: &Bytes, id: &str, identity: &Identity) -> Reply {
     let wanted = match uri.path() {
         "/api/health" | "/api/get" => Method::GET,
         "/jobs/queue" | "/status" => Method::POST,

@@ -2,7 +2,7 @@
 
 use crate::auth::Auth;
 use crate::pause::{asked_pause, backoff, is_rate_limited};
-use crate::{Env, Error, Meter, Result, tls::Wire};
+use crate::{Env, Error, Meter, Result, Secret, tls::Wire};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -134,6 +134,7 @@ impl Http {
             }
             Ok(request)
         };
+        let used = self.auth.secret().map(Secret::expose);
         let answer = self.exchange(signed(request.clone())?).await?;
         let refused = match answer.status() {
             StatusCode::UNAUTHORIZED => true,
@@ -142,7 +143,7 @@ impl Http {
         };
         if refused
             && let Some(secret) = self.auth.secret()
-            && secret.renew().await?
+            && is_renewed(secret, used.as_deref()).await?
         {
             tracing::info!(upstream = self.upstream, secret = secret.name(), "credentials renewed after a refusal");
             let answer = self.exchange(signed(request)?).await?;
@@ -247,6 +248,13 @@ impl Http {
             }),
         }
     }
+}
+
+/// Whether there is another secret by now than the one that was refused. Requests that are under way side by side are
+/// refused together, and one of them brings the new one for all.
+async fn is_renewed(secret: &Secret, used: Option<&str>) -> Result<bool> {
+    let other = || used != Some(secret.expose().as_str());
+    Ok(other() || secret.renew().await? || other())
 }
 
 enum Unread {

@@ -113,7 +113,10 @@ fn credentials(env: &Env, alias: &str) -> Result<Auth> {
                 return Err(Error::config(password, problem));
             }
             (None, Some(_)) => {
-                return Err(Error::config(user.as_str(), format!("not set, and {password} is; an example: {user}=vitals")));
+                return Err(Error::config(
+                    user.as_str(),
+                    format!("not set, and {password} is; an example: {user}=vitals"),
+                ));
             }
             (None, None) => {}
         }
@@ -172,7 +175,8 @@ mod tests {
             let text = read(&pairs).await.unwrap_err().to_string();
             assert!(text.starts_with(name) && text.contains("an example: ") && !text.contains("s3cr3t"), "{text}");
         }
-        let two = [("SKYPILOT_SERVERS", "a=http://a,b=http://b"), ("SKYPILOT_URL", "http://c"), ("SKYPILOT_TOKEN", "t")];
+        let two =
+            [("SKYPILOT_SERVERS", "a=http://a,b=http://b"), ("SKYPILOT_URL", "http://c"), ("SKYPILOT_TOKEN", "t")];
         assert!(read(&two).await.unwrap_err().to_string().starts_with("SKYPILOT_URL"));
     }
 

@@ -69,9 +69,8 @@ fn ended(jobs: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
     });
     let mut samples = vec![metrics::FAILED_7D.maybe(failed.map(stats::count))];
     for word in OUTCOMES {
-        let times: Option<Vec<Timestamp>> = jobs.map(|jobs| {
-            jobs.iter().filter(|job| outcome(job) == Some(word)).filter_map(|job| job.end_at).collect()
-        });
+        let times: Option<Vec<Timestamp>> = jobs
+            .map(|jobs| jobs.iter().filter(|job| outcome(job) == Some(word)).filter_map(|job| job.end_at).collect());
         samples.extend(metrics::FINISHED.slots(times.as_deref(), now).map(|sample| sample.tag("outcome", word)));
     }
     samples.extend(jobs.into_iter().flatten().filter_map(observation));

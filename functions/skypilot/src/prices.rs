@@ -32,12 +32,16 @@ pub(crate) async fn read(env: &Env) -> Result<BTreeMap<String, Price>> {
 }
 
 async fn object(env: &Env, place: &str) -> Result<String> {
-    let Some((bucket, key)) = place.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()) else {
+    let Some((bucket, key)) = place.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+    else {
         let problem = format!("`s3://{place}` is no address; an example: PRICES=s3://acme-vitals/prices.json");
         return Err(Error::config("PRICES", problem));
     };
     let unread = |why: String| {
-        Error::config("PRICES", format!("s3://{place} cannot be read: {why}; an example: PRICES=s3://acme-vitals/prices.json"))
+        Error::config(
+            "PRICES",
+            format!("s3://{place} cannot be read: {why}; an example: PRICES=s3://acme-vitals/prices.json"),
+        )
     };
     let store = Store::bucket(env, bucket).await?;
     let object = store.get(key).await.map_err(|error| unread(error.with_causes()))?;
@@ -47,6 +51,9 @@ async fn object(env: &Env, place: &str) -> Result<String> {
 
 fn parse(text: &str) -> Result<BTreeMap<String, Price>> {
     let wrong = |problem: &str| Error::config("PRICES", format!("{problem}; {EXAMPLE}"));
+    if !text.trim_start().starts_with('{') {
+        return Err(wrong("neither a JSON object nor an address that begins with s3://"));
+    }
     let table: Table = serde_json::from_str(text)
         .map_err(|error| wrong(&format!("no price table at line {} column {}", error.line(), error.column())))?;
     let mut prices = BTreeMap::new();

@@ -193,10 +193,7 @@ mod tests {
             (Group::Running, &["RUNNING", "WINDING_DOWN", "CANCELLING"]),
             (Group::Succeeded, &["SUCCEEDED"]),
             (Group::Cancelled, &["CANCELLED"]),
-            (
-                Group::Failed,
-                &["FAILED", "FAILED_SETUP", "FAILED_PRECHECKS", "FAILED_NO_RESOURCE", "FAILED_CONTROLLER"],
-            ),
+            (Group::Failed, &["FAILED", "FAILED_SETUP", "FAILED_PRECHECKS", "FAILED_NO_RESOURCE", "FAILED_CONTROLLER"]),
         ];
         let mut words = 0;
         for (group, members) in table {

@@ -165,8 +165,12 @@ impl Upstream {
             Some(last) => changed(client, &live, last).await,
         };
         let ended = read.and_then(|records| records.ok_or_else(no_controller)).map(|records| {
-            let mut over: BTreeMap<u64, Job> =
-                last.and_then(|last| last.ended.clone()).unwrap_or_default().into_iter().map(|job| (job.id, job)).collect();
+            let mut over: BTreeMap<u64, Job> = last
+                .and_then(|last| last.ended.clone())
+                .unwrap_or_default()
+                .into_iter()
+                .map(|job| (job.id, job))
+                .collect();
             let mut open: BTreeSet<u64> = live.keys().copied().collect();
             open.extend(records.iter().filter(|record| !record.status().is_final()).map(|record| record.job_id));
             for (id, job) in records::jobs(records, &self.digester) {
@@ -265,3 +269,6 @@ fn judge(cx: &Context, snapshot: &Snapshot) {
         cx.gap("accelerators", format!("the accelerators of {unread} running jobs cannot be read"));
     }
 }
+
+#[cfg(test)]
+mod tests;

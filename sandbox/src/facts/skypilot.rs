@@ -36,8 +36,20 @@ impl Default for SkySettings {
 }
 
 const WORDS: [&str; 14] = [
-    "PENDING", "SUBMITTED", "STARTING", "RECOVERING", "RUNNING", "WINDING_DOWN", "CANCELLING", "SUCCEEDED",
-    "CANCELLED", "FAILED", "FAILED_SETUP", "FAILED_PRECHECKS", "FAILED_NO_RESOURCE", "FAILED_CONTROLLER",
+    "PENDING",
+    "SUBMITTED",
+    "STARTING",
+    "RECOVERING",
+    "RUNNING",
+    "WINDING_DOWN",
+    "CANCELLING",
+    "SUCCEEDED",
+    "CANCELLED",
+    "FAILED",
+    "FAILED_SETUP",
+    "FAILED_PRECHECKS",
+    "FAILED_NO_RESOURCE",
+    "FAILED_CONTROLLER",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -344,7 +356,8 @@ impl Tale<'_> {
         }
         let mut kinds: BTreeSet<String> = all.keys().map(|(kind, _)| kind.clone()).collect();
         kinds.extend(self.settings.prices.keys().map(|(kind, _)| kind.clone()));
-        let mut unpriced: f64 = all.iter().filter(|((_, pricing), _)| pricing.is_none()).map(|(_, number)| number).sum();
+        let mut unpriced: f64 =
+            all.iter().filter(|((_, pricing), _)| pricing.is_none()).map(|(_, number)| number).sum();
         for kind in kinds {
             for pricing in ["spot", "ondemand"] {
                 let number = all.get(&(kind.clone(), Some(pricing))).copied().unwrap_or(0.0);
@@ -427,7 +440,8 @@ pub fn skypilot_counts(server: &Server, slot_end: Timestamp, now: Timestamp, set
     values
 }
 
-/// The observations of what ended in `[from, until)`, ascending.
+/// The observations of what ended in `[from, until)`, ascending; and of what was open at `from` and is over now with an
+/// end before it, as jobs are whose last task has none.
 #[must_use]
 pub fn skypilot_observations(
     server: &Server,
@@ -438,9 +452,13 @@ pub fn skypilot_observations(
     if server.controller != Controller::Up {
         return values;
     }
+    let open: BTreeSet<u64> =
+        views(server, from).iter().filter(|view| view.is_open()).map(|view| view.job.id).collect();
     let views = views(server, until);
     for view in over(&views, until, settings) {
-        let Some(ended) = view.ended().filter(|ended| (from..until).contains(ended)) else { continue };
+        let late = open.contains(&view.job.id);
+        let since = if late { from - SignedDuration::from_hours(48) } else { from };
+        let Some(ended) = view.ended().filter(|ended| (since..until).contains(ended)) else { continue };
         if let (Some(_), Some(seconds)) = (view.started(), view.runtime(ended)) {
             let tags = [("server", server.alias), ("outcome", outcome(view))];
             values.entry(series("skypilot.jobs.runtime", &tags)).or_default().push(seconds);

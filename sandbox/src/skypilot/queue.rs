@@ -38,13 +38,54 @@ pub(super) struct Query {
 
 /// Fields that a record may have.
 const FIELDS: &[&str] = &[
-    "_job_id", "job_id", "task_id", "job_name", "task_name", "job_duration", "workspace", "status", "schedule_state",
-    "resources", "cluster_resources", "cluster_resources_full", "cloud", "region", "zone", "infra", "recovery_count",
-    "details", "failure_reason", "user_name", "user_hash", "submitted_at", "start_at", "end_at", "user_yaml",
-    "entrypoint", "metadata", "controller_pid", "last_recovered_at", "run_timestamp", "priority", "pool", "pool_hash",
-    "current_cluster_name", "cluster_name_on_cloud", "accelerators", "labels", "links", "execution", "is_job_group",
-    "root_job_id", "parent_job_id", "parent_task_id", "dynamic_task_index", "internal_external_ips",
-    "internal_services", "node_names", "job_id_on_pool_cluster",
+    "_job_id",
+    "job_id",
+    "task_id",
+    "job_name",
+    "task_name",
+    "job_duration",
+    "workspace",
+    "status",
+    "schedule_state",
+    "resources",
+    "cluster_resources",
+    "cluster_resources_full",
+    "cloud",
+    "region",
+    "zone",
+    "infra",
+    "recovery_count",
+    "details",
+    "failure_reason",
+    "user_name",
+    "user_hash",
+    "submitted_at",
+    "start_at",
+    "end_at",
+    "user_yaml",
+    "entrypoint",
+    "metadata",
+    "controller_pid",
+    "last_recovered_at",
+    "run_timestamp",
+    "priority",
+    "pool",
+    "pool_hash",
+    "current_cluster_name",
+    "cluster_name_on_cloud",
+    "accelerators",
+    "labels",
+    "links",
+    "execution",
+    "is_job_group",
+    "root_job_id",
+    "parent_job_id",
+    "parent_task_id",
+    "dynamic_task_index",
+    "internal_external_ips",
+    "internal_services",
+    "node_names",
+    "job_id_on_pool_cluster",
 ];
 
 pub(super) fn read(body: &Bytes, v2: bool) -> Result<Asked, Reply> {
@@ -93,10 +134,7 @@ impl Query {
         let submitted = row.submitted_at.or_else(|| (!row.is_terminal()).then_some(now)).map(epoch);
         let after = self.submitted_after.is_none_or(|after| submitted.is_some_and(|at| at >= after));
         let before = self.submitted_before.is_none_or(|before| submitted.is_some_and(|at| at <= before));
-        of_user
-            && self.is_member(row)
-            && after
-            && before
+        of_user && self.is_member(row) && after && before
     }
 
     /// The filters on the job as such.
@@ -156,8 +194,9 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     let wanted: Vec<&Row<'_>> = fitting.iter().copied().filter(|row| query.wants(row.status)).collect();
     let mut ids: Vec<(f64, u64)> = Vec::new();
     for row in &wanted {
-        let key = if query.sort_by.as_deref() == Some("submitted_at") { row.submitted_at.map_or(0.0, epoch) } else { 0.0 };
-        match ids.iter_mut().rev().find(|(_, id)| *id == row.job.id) {
+        let key =
+            if query.sort_by.as_deref() == Some("submitted_at") { row.submitted_at.map_or(0.0, epoch) } else { 0.0 };
+        match ids.last_mut().filter(|(_, id)| *id == row.job.id) {
             Some(known) => known.0 = known.0.max(key),
             None => ids.push((key, row.job.id)),
         }

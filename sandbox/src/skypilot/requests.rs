@@ -120,8 +120,10 @@ fn unknown(id: &str) -> Reply {
 
 pub(super) async fn get(state: &State, query: &str, identity: &Identity) -> Reply {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let Some(prefix) = pairs.filter(|(key, _)| *key == "request_id").map(|(_, value)| uri::unescape(value)).last() else {
-        let missing = json!([{"type": "missing", "loc": ["query", "request_id"], "msg": "Field required", "input": null}]);
+    let Some(prefix) = pairs.filter(|(key, _)| *key == "request_id").map(|(_, value)| uri::unescape(value)).last()
+    else {
+        let missing =
+            json!([{"type": "missing", "loc": ["query", "request_id"], "msg": "Field required", "input": null}]);
         return Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": missing }));
     };
     let id = match state.workshop.find(&prefix, &identity.id) {

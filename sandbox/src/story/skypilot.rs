@@ -32,15 +32,15 @@ const PLACES: [(u32, (&str, &str)); 6] = [
 
 /// How a task ends: the words in which it never does are those it is left in for ever.
 const ENDS: [(u32, &str); 9] = [
-    (50, "SUCCEEDED"),
-    (14, "FAILED"),
-    (4, "FAILED_SETUP"),
-    (2, "FAILED_PRECHECKS"),
-    (3, "FAILED_NO_RESOURCE"),
-    (2, "FAILED_CONTROLLER"),
-    (9, "CANCELLED"),
-    (9, "RUNNING"),
-    (3, "STARTING"),
+    (560, "SUCCEEDED"),
+    (150, "FAILED"),
+    (50, "FAILED_SETUP"),
+    (25, "FAILED_PRECHECKS"),
+    (30, "FAILED_NO_RESOURCE"),
+    (25, "FAILED_CONTROLLER"),
+    (100, "CANCELLED"),
+    (12, "RUNNING"),
+    (6, "STARTING"),
 ];
 
 /// The servers of an organisation, by a chance of their own.
@@ -51,12 +51,13 @@ pub(super) fn grow(seed: Seed, span: Span, people: &[Person]) -> Vec<Server> {
         alias: "prod",
         release: Release::New,
         controller: Controller::Up,
-        jobs: jobs(&mut dice, span, people, (200.0, finished_long_ago), false),
+        jobs: jobs(&mut dice, span, people, (240.0, finished_long_ago), false),
         clusters: clusters(&mut dice, span, people, 14.0),
     };
     let lab = Span { factor: span.factor.min(1.0), ..span };
     let controller = *dice.weighted(&[(8, Controller::Up), (1, Controller::Absent)]);
-    let lab_jobs = if controller == Controller::Up { jobs(&mut dice, lab, people, (60.0, 10), true) } else { Vec::new() };
+    let lab_jobs =
+        if controller == Controller::Up { jobs(&mut dice, lab, people, (80.0, 10), true) } else { Vec::new() };
     let lab = Server {
         alias: "lab",
         release: Release::Old,
@@ -67,13 +68,7 @@ pub(super) fn grow(seed: Seed, span: Span, people: &[Person]) -> Vec<Server> {
     vec![prod, lab]
 }
 
-fn jobs(
-    dice: &mut Dice,
-    span: Span,
-    people: &[Person],
-    (a_week, long_ago): (f64, i64),
-    odd: bool,
-) -> Vec<Job> {
+fn jobs(dice: &mut Dice, span: Span, people: &[Person], (a_week, long_ago): (f64, i64), odd: bool) -> Vec<Job> {
     let mut made: Vec<Timestamp> = (0..span.times(a_week)).map(|_| span.whenever(dice)).collect();
     // Some at the very edges of what is asked for and of the windows.
     for days in [7, 21] {

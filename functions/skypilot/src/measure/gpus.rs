@@ -25,12 +25,14 @@ pub(super) fn samples(running: Option<&[&Job]>, rules: &Rules) -> Vec<Sample> {
             metrics::UNPRICED.maybe(None),
         ];
     };
-    let of = |name: &str| gpus.iter().filter(|((kind, _), _)| kind == name).map(|(_, number)| number).sum();
+    // An empty sum of floating points is a negative zero, which would be sent as such.
+    let sum = |numbers: &mut dyn Iterator<Item = &f64>| numbers.fold(0.0, |sum, number| sum + number);
+    let of = |name: &str| sum(&mut gpus.iter().filter(|((kind, _), _)| kind == name).map(|(_, number)| number));
     let mut samples = vec![
         metrics::GPUS_L4.sample(of("l4")),
         metrics::GPUS_A10G.sample(of("a10g")),
         metrics::GPUS_H100.sample(of("h100")),
-        metrics::GPUS_TOTAL.sample(gpus.values().sum()),
+        metrics::GPUS_TOTAL.sample(sum(&mut gpus.values())),
     ];
     samples.extend(by_type(&gpus, rules));
     samples

@@ -29,12 +29,14 @@ pub(super) fn runtime(job: &Job, until: Timestamp) -> Option<f64> {
 pub(super) fn levels(live: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
     let of = |group: Group| live.map(|live| super::of(live, group));
     let (queued, running) = (of(Group::Queued), of(Group::Running));
-    let both: Option<Vec<&Job>> = queued.as_ref().zip(running.as_ref()).map(|(a, b)| a.iter().chain(b).copied().collect());
+    let both: Option<Vec<&Job>> =
+        queued.as_ref().zip(running.as_ref()).map(|(a, b)| a.iter().chain(b).copied().collect());
     let recovered: Option<Vec<f64>> = both.as_ref().map(|jobs| {
         let recovered = jobs.iter().filter(|job| job.recoveries > 0);
         recovered.filter_map(|job| usize::try_from(job.recoveries).ok()).map(stats::count).collect()
     });
-    let users = both.as_ref().map(|jobs| jobs.iter().filter_map(|job| job.user.as_ref()).collect::<BTreeSet<_>>().len());
+    let users =
+        both.as_ref().map(|jobs| jobs.iter().filter_map(|job| job.user.as_ref()).collect::<BTreeSet<_>>().len());
     let waits: Option<Vec<f64>> = queued.as_ref().map(|jobs| {
         let waiting = jobs.iter().filter(|job| job.start_at.is_none());
         waiting.filter_map(|job| seconds(job.submitted_at?, now)).collect()

@@ -164,6 +164,9 @@ fn text(value: Value) -> String {
 
 fn cause(value: Value) -> Cause {
     let text = text(value);
+    if matches!(text.trim(), "" | "null") {
+        return Cause::default();
+    }
     serde_json::from_str(&text).unwrap_or_else(|_| {
         let kind = text.split([':', '(']).next().unwrap_or_default().trim().to_owned();
         let kind = kind.rsplit('.').next().unwrap_or_default().to_owned();
@@ -219,15 +222,26 @@ mod tests {
     async fn a_request_that_failed_is_an_answer_and_its_message_is_not_told() {
         for (reply, expected) in [
             (failed("ClusterNotUpError", "No in-progress managed jobs."), None),
-            (failed("ClusterNotUpError", "Failed to connect to jobs controller, please try again later."), Some("ClusterNotUpError")),
+            (
+                failed("ClusterNotUpError", "Failed to connect to jobs controller, please try again later."),
+                Some("ClusterNotUpError"),
+            ),
             (failed("ValueError", "the job of Ada Lovelace"), Some("FAILED with ValueError")),
-            (Reply::json(500, &json!({"detail": {"status": "FAILED", "error": "sky.exceptions.ClusterNotUpError: none"}})), None),
-            (Reply::json(200, &json!({"status": "FAILED", "return_value": "null", "error": "null"})), Some("FAILED with an unnamed")),
+            (
+                Reply::json(
+                    500,
+                    &json!({"detail": {"status": "FAILED", "error": "sky.exceptions.ClusterNotUpError: none"}}),
+                ),
+                None,
+            ),
+            (
+                Reply::json(200, &json!({"status": "FAILED", "return_value": "null", "error": "null"})),
+                Some("FAILED with an unnamed"),
+            ),
             (Reply::json(200, &json!({"status": "CANCELLED", "return_value": "null"})), Some("CANCELLED")),
         ] {
             let shown = format!("{reply:?}");
-            let (outcome, fake, _) =
-                ask(move |number, _| if number == 0 { accepted(ID) } else { reply.clone() }).await;
+            let (outcome, fake, _) = ask(move |number, _| if number == 0 { accepted(ID) } else { reply.clone() }).await;
             match (outcome, expected) {
                 (Ok(Outcome::NoController), None) => {}
                 (Err(error), Some(part)) => {
@@ -263,7 +277,8 @@ mod tests {
     #[tokio::test]
     async fn a_result_that_does_not_come_is_waited_for_until_the_limit_and_no_longer() {
         let started = Instant::now();
-        let slow = |number: usize, _: &Seen| if number == 0 { accepted(ID) } else { Reply::Slow(Duration::from_secs(9)) };
+        let slow =
+            |number: usize, _: &Seen| if number == 0 { accepted(ID) } else { Reply::Slow(Duration::from_secs(9)) };
         let (outcome, _, env) = ask(slow).await;
         assert_eq!(outcome.unwrap_err().kind(), Some("timeout"));
         assert!(started.elapsed() < Duration::from_secs(4));

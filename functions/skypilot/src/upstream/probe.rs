@@ -26,10 +26,13 @@ impl Upstream {
     pub async fn probe(&self, server: &str) -> Vec<Probe> {
         let client = match self.client(server) {
             Ok(client) => client,
-            Err(error) => return vec![line(server, "configuration", Err(error), "name the server in SKYPILOT_SERVERS")],
+            Err(error) => {
+                return vec![line(server, "configuration", Err(error), "name the server in SKYPILOT_SERVERS")];
+            }
         };
         let health = client.get::<Health>("/api/health").await;
-        let reach = "compare the address in SKYPILOT_SERVERS with `sky api info`, and see that this machine may reach it";
+        let reach =
+            "compare the address in SKYPILOT_SERVERS with `sky api info`, and see that this machine may reach it";
         let there = match &health {
             // A refusal comes from a server that is there.
             Err(Error::Auth { .. }) => Ok("it answers".to_owned()),
@@ -88,7 +91,9 @@ async fn managed(client: &Client) -> Result<String> {
         Ok(Some(part)) => Ok(format!("{} in its history", part.total.unwrap_or(0))),
         Err(Error::NotFound { .. }) => match client.everything().await? {
             None => Ok(NONE.to_owned()),
-            Some(rows) => Ok(format!("{} rows in its history, by the old route: each run reads all of them", rows.len())),
+            Some(rows) => {
+                Ok(format!("{} rows in its history, by the old route: each run reads all of them", rows.len()))
+            }
         },
         Err(error) => Err(error),
     }

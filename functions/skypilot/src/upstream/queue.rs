@@ -172,7 +172,8 @@ mod tests {
     async fn of(jobs: u64, submitted: i64) -> Stage {
         Stage::new(move |_, body| {
             let (page, limit) = (body["page"].as_u64()?, body["limit"].as_u64()?);
-            let ids = (1..=jobs).rev().skip(usize::try_from((page - 1) * limit).ok()?).take(usize::try_from(limit).ok()?);
+            let ids =
+                (1..=jobs).rev().skip(usize::try_from((page - 1) * limit).ok()?).take(usize::try_from(limit).ok()?);
             Some(json!({"jobs": rows(ids, submitted), "total": jobs, "status_counts": {"SUCCEEDED": jobs}}))
         })
         .await
@@ -181,11 +182,8 @@ mod tests {
     #[tokio::test]
     async fn every_page_is_read_and_says_what_is_wanted() {
         let stage = of(1201, 1_767_873_600).await;
-        let wanted = Wanted {
-            statuses: Some(vec!["SUCCEEDED"]),
-            since: Some(at("2026-01-08T12:00:00Z")),
-            ..Wanted::default()
-        };
+        let wanted =
+            Wanted { statuses: Some(vec!["SUCCEEDED"]), since: Some(at("2026-01-08T12:00:00Z")), ..Wanted::default() };
         let records = stage.client.list(&wanted).await.unwrap().unwrap();
         assert_eq!(records.len(), 1201);
         let asked = stage.asked(NEW);
@@ -226,7 +224,8 @@ mod tests {
             let (page, limit) = (body["page"].as_u64()?, body["limit"].as_u64()?);
             // A job of the first page ends before the second is asked for.
             let jobs: u64 = if number == 0 { 501 } else { 500 };
-            let ids = (1..=jobs).rev().skip(usize::try_from((page - 1) * limit).ok()?).take(usize::try_from(limit).ok()?);
+            let ids =
+                (1..=jobs).rev().skip(usize::try_from((page - 1) * limit).ok()?).take(usize::try_from(limit).ok()?);
             Some(json!({"jobs": rows(ids, 1), "total": jobs}))
         })
         .await;

@@ -91,7 +91,8 @@ fn job(id: u64, tasks: &BTreeMap<i64, Record>, digester: &Digester) -> Option<Jo
     let submitted = || tasks.values().filter_map(|task| time(task.submitted_at));
     let seconds = tasks.values().filter_map(|task| task.job_duration).filter(|seconds| *seconds > 0.0);
     let recoveries = tasks.values().filter_map(|task| task.recovery_count).fold(0.0, f64::max);
-    let known = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let known =
+        |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number that is not negative")]
     let recoveries = recoveries as u64;
     Some(Job {
@@ -101,7 +102,7 @@ fn job(id: u64, tasks: &BTreeMap<i64, Record>, digester: &Digester) -> Option<Jo
         last_submitted_at: submitted().max(),
         start_at: tasks.values().filter_map(|task| time(task.start_at)).min(),
         end_at: tasks.values().filter_map(|task| time(task.end_at)).max().filter(|_| over),
-        seconds: seconds.sum(),
+        seconds: seconds.fold(0.0, |sum, seconds| sum + seconds),
         recoveries,
         user: tasks.values().find_map(|task| known(&task.user_hash)).map(|user| digester.of(&user)),
         gpus: resources.gpus(),
@@ -140,7 +141,10 @@ mod tests {
             {"job_id": 7, "task_id": 2, "status": "PENDING", "submitted_at": null, "resources": "1x[L4:1]"},
         ]));
         assert_eq!((job.id, job.status, job.seconds, job.recoveries), (7, Status::Running, 80.0, 2));
-        assert_eq!((job.submitted_at, job.last_submitted_at), (Some(at("2026-01-08T12:00:00Z")), Some(at("2026-01-08T12:01:40Z"))));
+        assert_eq!(
+            (job.submitted_at, job.last_submitted_at),
+            (Some(at("2026-01-08T12:00:00Z")), Some(at("2026-01-08T12:01:40Z")))
+        );
         assert_eq!((job.start_at, job.end_at), (Some(at("2026-01-08T12:00:50Z")), None));
         assert_eq!(job.gpus, Some([("h100".to_owned(), 16.0)].into()));
         assert_eq!((job.pricing, job.region.as_deref()), (Some(crate::snapshot::Pricing::Spot), Some("us-east-1")));

@@ -4,8 +4,8 @@
 
 use jiff::Timestamp;
 use sandbox::{Clock, Options, Sandbox, Seed};
+use shared::Report;
 use shared::testing::{self, at};
-use shared::{GRID, Report};
 use skypilot::SkyPilot;
 
 pub const EPOCH: &str = "2026-01-08T12:00:00Z";
@@ -32,19 +32,8 @@ impl Stage {
     pub async fn run(&self) -> Report {
         self.inner.run(self.clock.now()).await
     }
-
-    /// The server of this alias.
-    pub fn server(&self, alias: &str) -> &sandbox::model::skypilot::Server {
-        self.sandbox.organisation().skypilot.iter().find(|server| server.alias == alias).unwrap()
-    }
 }
 
 pub fn seed(number: u64, size: u32) -> Seed {
     Seed { number, size, epoch: at(EPOCH) }
-}
-
-/// A time on the grid within two days of the epoch, another one for each seed.
-pub fn time_of(number: u64) -> Timestamp {
-    let slots = i32::try_from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40).unwrap() % 192 - 96;
-    at(EPOCH) + GRID * slots
 }
