@@ -115,7 +115,7 @@ async fn counts_and_observations_equal_the_truth_of_forty_organisations() {
         let again = stage.run().await;
         assert!(observations(&again).is_empty(), "what ended is observed once");
     }
-    assert!(counted > 500 && observed > 20 && ended > 20.0, "{counted} counts of {ended}, {observed} observations");
+    assert!(counted > 500 && observed > 40 && ended > 10.0, "{counted} counts of {ended}, {observed} observations");
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ const ENDS: [(u32, &str); 9] = [
 /// The servers of an organisation, by a chance of their own.
 pub(super) fn grow(seed: Seed, span: Span, people: &[Person]) -> Vec<Server> {
     let mut dice = Dice::new(seed.number.wrapping_mul(0x5159_0001) ^ u64::from(seed.size) ^ 0x5C1F);
+    // Jobs are few beside runs of workflows: the smallest organisation has more than a tenth of them.
+    let span = if seed.size == 0 { Span { factor: 0.3, ..span } } else { span };
     let finished_long_ago = if seed.size == 0 { 20 } else { 20_000 };
     let prod = Server {
         alias: "prod",
