@@ -103,7 +103,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
             }
         }
     };
-    write(reply, &id, state.is_new())
+    write(&reply, &id, state.is_new())
 }
 
 async fn route(state: &State, method: &Method, uri: &http::Uri, body: &Bytes, id: &str, identity: &Identity) -> Reply {
@@ -129,7 +129,7 @@ async fn route(state: &State, method: &Method, uri: &http::Uri, body: &Bytes, id
 
 /// What a POST asks for, once it was understood.
 enum Asked {
-    Queue(queue::Query),
+    Queue(Box<queue::Query>),
     Status(clusters::Query),
 }
 
@@ -151,7 +151,7 @@ fn submit(state: &State, id: &str, identity: &Identity, now: Timestamp, asked: R
     Reply::json(StatusCode::OK, Value::Null)
 }
 
-fn write(reply: Reply, id: &str, new: bool) -> Response {
+fn write(reply: &Reply, id: &str, new: bool) -> Response {
     let mut response = Response::new(Body::from(reply.body.to_string()));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();

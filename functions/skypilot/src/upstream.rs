@@ -91,8 +91,9 @@ impl Upstream {
         let client = self.client(server)?;
         let mut snapshot = Snapshot { at: cx.now(), ..self.unknown(server) };
         let healthy = cx.last_full().is_some_and(|full| full <= cx.now() && cx.now().duration_since(full) < HEAL);
-        let last = last.filter(|last| healthy && self.continues(cx, &snapshot, last));
-        let (clusters, jobs) = future::join(client.clusters(), self.jobs(cx, client, last)).await;
+        let last = last.filter(|last| healthy && continues(&snapshot, last));
+        // The state of a fetch is too large for a stack.
+        let (clusters, jobs) = Box::pin(future::join(client.clusters(), self.jobs(cx, client, last))).await;
         let jobs = match (jobs, clusters.is_err()) {
             // Nothing at all could be read: the target has failed, and says why.
             (Err(error), true) => return Err(error),
@@ -115,11 +116,6 @@ impl Upstream {
         }
         judge(cx, &snapshot);
         Ok(snapshot)
-    }
-
-    fn continues(&self, cx: &Context, now: &Snapshot, last: &Snapshot) -> bool {
-        let fresh = last.at <= cx.now() && cx.now().duration_since(last.at) <= STALE;
-        fresh && last.reading == now.reading && last.live.is_some() && last.ended.is_some()
     }
 
     /// The queue: open jobs before those that are over, because what ends between the two questions is then in either.
@@ -215,6 +211,12 @@ impl Upstream {
     }
 }
 
+/// Whether a fetch may ask for what changed since this one.
+fn continues(now: &Snapshot, last: &Snapshot) -> bool {
+    let fresh = last.at <= now.at && now.at.duration_since(last.at) <= STALE;
+    fresh && last.reading == now.reading && last.live.is_some() && last.ended.is_some()
+}
+
 /// What was open at the last fetch and is not any more, and what was submitted since and is over already.
 async fn changed(client: &Client, live: &BTreeMap<u64, Job>, last: &Snapshot) -> Result<Option<Vec<Record>>> {
     let before = last.live.iter().flatten().map(|job| job.id);
@@ -253,8 +255,9 @@ fn without_controller(cx: &Context) -> Jobs {
 }
 
 /// What of a job that is over matters to no formula.
-fn slim(job: Job) -> Job {
-    Job { user: None, gpus: None, pricing: None, region: None, ..job }
+fn slim(mut job: Job) -> Job {
+    (job.user, job.gpus, job.pricing, job.region) = (None, None, None, None);
+    job
 }
 
 /// Says what could not be understood of jobs that were read.

@@ -37,9 +37,7 @@ pub(super) fn list(server: &Server, people: &[Person], query: &Query, now: Times
         let made = cluster.turns.first().is_some_and(|(made, _)| *made <= now);
         made && cluster.removed_at.is_none_or(|removed| now < removed)
     };
-    let named = |cluster: &&Cluster| {
-        query.cluster_names.as_ref().is_none_or(|names| names.iter().any(|name| *name == cluster.name))
-    };
+    let named = |cluster: &&Cluster| query.cluster_names.as_ref().is_none_or(|names| names.contains(&cluster.name));
     // A new server leaves out what was made for managed jobs; an old one says of each whether it was.
     let shown = |cluster: &&Cluster| server.release == Release::Old || !cluster.managed;
     // The asker has launched nothing.

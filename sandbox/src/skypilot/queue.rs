@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The body of a question for the queue; what is not known here is ignored, as there.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the body has them")]
 pub(super) struct Query {
     #[serde(skip)]
     pub v2: bool,
@@ -90,7 +91,7 @@ const FIELDS: &[&str] = &[
 
 pub(super) fn read(body: &Bytes, v2: bool) -> Result<Asked, Reply> {
     let query: Query = parsed(body)?;
-    Ok(Asked::Queue(Query { v2, ..query }))
+    Ok(Asked::Queue(Box::new(Query { v2, ..query })))
 }
 
 /// A body in its type; what is of another type is refused in the words of the server's framework.

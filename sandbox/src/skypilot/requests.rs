@@ -1,6 +1,7 @@
 //! Requests that the server works on: each takes its time, and its result can be fetched by its id afterwards.
 
 use super::auth::Identity;
+use super::rows::hex;
 use super::{Reply, State, pickle};
 use crate::uri;
 use http::StatusCode;
@@ -72,7 +73,7 @@ impl Workshop {
         let mut inner = self.lock();
         inner.number += 1;
         let digest = Sha256::digest(inner.number.to_be_bytes());
-        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&digest[..16]);
         format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
     }
 
@@ -120,13 +121,12 @@ fn unknown(id: &str) -> Reply {
 
 pub(super) async fn get(state: &State, query: &str, identity: &Identity) -> Reply {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let Some(prefix) = pairs.filter(|(key, _)| *key == "request_id").map(|(_, value)| uri::unescape(value)).last()
-    else {
+    let Some((_, prefix)) = pairs.rev().find(|(key, _)| *key == "request_id") else {
         let missing =
             json!([{"type": "missing", "loc": ["query", "request_id"], "msg": "Field required", "input": null}]);
         return Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": missing }));
     };
-    let id = match state.workshop.find(&prefix, &identity.id) {
+    let id = match state.workshop.find(&uri::unescape(prefix), &identity.id) {
         Ok(id) => id,
         Err(refusal) => return refusal,
     };

@@ -15,7 +15,12 @@ pub(super) fn epoch(time: Timestamp) -> f64 {
 /// What the server calls a user.
 pub(super) fn user_hash(login: &str) -> String {
     let digest = Sha256::digest(login.as_bytes());
-    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..4])
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A row of the server's table: one task of one job.
@@ -171,9 +176,8 @@ impl<'a> Row<'a> {
 
     fn accelerators(&self, release: Release) -> Value {
         match (self.task.accelerators, self.task.shape, release) {
-            (None, ..) => Value::Null,
             // A new server knows objects alone: what it cannot read is not there.
-            (Some(_), Shape::Unreadable, Release::New) => Value::Null,
+            (None, ..) | (Some(_), Shape::Unreadable, Release::New) => Value::Null,
             (Some((name, _)), Shape::Unreadable, Release::Old) => json!(format!("{name} by the dozen")),
             (Some((name, number)), Shape::Text, Release::Old) => json!(format!("{{'{name}': {number}}}")),
             (Some((name, number)), ..) => json!({ name: whole(number) }),

@@ -136,7 +136,7 @@ async fn statuses_dates_and_ids_choose_rows_and_counts_know_no_statuses() {
     let wanted = stage.queue(json!({"statuses": ["FAILED"], "submitted_after": since, "page": 1, "limit": 500})).await;
     let rows = wanted["jobs"].as_array().unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| row["status"] == "FAILED"));
-    assert!(rows.iter().all(|row| row["submitted_at"].as_f64() >= Some(since as f64)));
+    assert!(rows.iter().all(|row| row["submitted_at"].as_f64() >= Some(f64::from(since))));
     assert!(wanted["status_counts"]["SUCCEEDED"].as_u64() > Some(0));
     let all = stage.queue(json!({})).await;
     let never: BTreeSet<u64> = all["jobs"]
@@ -231,9 +231,9 @@ async fn clusters_are_as_they_stand_and_those_of_managed_jobs_are_left_out() {
     let clusters = stage.ask("/status", &json!({"refresh": "NONE", "all_users": true})).await;
     let clusters = clusters.as_array().unwrap();
     assert!(clusters.len() > 2 && clusters.iter().all(|cluster| cluster["is_managed"] == false));
-    let states: BTreeSet<&str> = clusters.iter().map(|cluster| cluster["status"].as_str().unwrap()).collect();
+    let words: BTreeSet<&str> = clusters.iter().map(|cluster| cluster["status"].as_str().unwrap()).collect();
     assert!(
-        states.contains("UP") && states.iter().all(|state| ["INIT", "UP", "STOPPED", "AUTOSTOPPING"].contains(state))
+        words.contains("UP") && words.iter().all(|state| ["INIT", "UP", "STOPPED", "AUTOSTOPPING"].contains(state))
     );
     let (status, _, answer) = stage.send("POST", "/status", "{\"refresh\": \"never\"}").await;
     assert_eq!((status, &answer["detail"][0]["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("enum")));

@@ -104,7 +104,7 @@ fn job(dice: &mut Dice, span: Span, people: &[Person], made: Timestamp) -> Job {
         id: 0,
         name: name.clone(),
         user: dice.chance(0.93).then(|| dice.count(0, people.len() - 1)),
-        workspace: *dice.weighted(&[(1, "default"), (1, "research")]),
+        workspace: if dice.chance(0.5) { "default" } else { "research" },
         parallel,
         tasks: Vec::new(),
     };

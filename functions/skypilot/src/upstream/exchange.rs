@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(super) const NAME: &str = "skypilot";
 
 /// The longest that a question may take, from the POST to the result.
-const EXCHANGE: Duration = Duration::from_secs(60);
+const EXCHANGE: Duration = Duration::from_mins(1);
 
 /// How long the server may keep us waiting before we ask for the same result again: what stands between us and it may
 /// have forgotten the connection.
@@ -90,14 +90,12 @@ impl Client {
 
     /// Asks and waits for what comes of it. That a route is not there is [`Error::NotFound`].
     pub async fn ask(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
-        match tokio::time::timeout(self.limit, self.exchange(path, body)).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.http.meter().failed(NAME, "timeout");
-                let what = format!("{path}: no result in {:.0} s", self.limit.as_secs_f64());
-                Err(Error::Timeout { upstream: NAME, what })
-            }
+        if let Ok(result) = tokio::time::timeout(self.limit, self.exchange(path, body)).await {
+            return result;
         }
+        self.http.meter().failed(NAME, "timeout");
+        let what = format!("{path}: no result in {:.0} s", self.limit.as_secs_f64());
+        Err(Error::Timeout { upstream: NAME, what })
     }
 
     async fn exchange(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
