@@ -8,6 +8,7 @@ mod dora;
 mod runs;
 mod scene;
 mod skypilot;
+mod wandb;
 
 use crate::model::Person;
 use crate::model::github::Repository;
@@ -15,6 +16,8 @@ use jiff::Timestamp;
 use scene::Scene;
 pub use skypilot::{SkySettings, skypilot, skypilot_counts, skypilot_gaps, skypilot_observations};
 use std::collections::BTreeMap;
+
+pub use wandb::{WandbSettings, wandb, wandb_counts, wandb_observations};
 
 /// Values by series, written as `name{tag:value,…}` without the tags that every series has.
 pub type Values = BTreeMap<String, f64>;

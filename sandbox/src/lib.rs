@@ -16,6 +16,7 @@ pub mod skypilot;
 mod stage;
 mod story;
 mod uri;
+pub mod wandb;
 
 pub use clock::Clock;
 pub use facts as truth;
@@ -24,4 +25,6 @@ pub use model::{Organisation, Seed};
 pub use skypilot::{PRICES, SkyCredentials, Workshop};
 pub use stage::{
     API_KEY, APPLICATION_KEY, GITHUB_TOKEN, Options, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER, Sandbox,
+    WANDB_KEY,
 };
+pub use wandb::WandbKeys;

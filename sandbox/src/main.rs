@@ -73,7 +73,7 @@ async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     }
     let sandbox = Sandbox::start(options).await.map_err(|error| error.to_string())?;
     let latency = Duration::from_millis(parsed(arguments, "--latency", 0)?);
-    for upstream in ["github", "skypilot", "skypilot_old"] {
+    for upstream in ["github", "skypilot", "skypilot_old", "wandb"] {
         sandbox.faults().base_latency(upstream, latency);
     }
     for (name, value) in sandbox.env() {

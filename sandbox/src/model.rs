@@ -5,6 +5,7 @@
 
 pub mod github;
 pub mod skypilot;
+pub mod wandb;
 
 use jiff::Timestamp;
 
@@ -30,6 +31,8 @@ pub struct Organisation {
     pub repositories: Vec<github::Repository>,
     /// The API servers of SkyPilot.
     pub skypilot: Vec<skypilot::Server>,
+    /// The projects at W&B.
+    pub projects: Vec<wandb::Project>,
 }
 
 /// A place in [`Organisation::people`].

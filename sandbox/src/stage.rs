@@ -6,6 +6,7 @@ use crate::github::{self, App, Credentials};
 use crate::s3::Buckets;
 use crate::secrets::Secrets;
 use crate::skypilot::{self, SkyCredentials, Workshop};
+use crate::wandb::{self, WandbKeys};
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub const SKYPILOT_TOKEN: &str = "sky_sandbox0000000000000000000000000000";
 pub const SKYPILOT_USER: &str = "sandbox-reader";
 /// The password of that user.
 pub const SKYPILOT_PASSWORD: &str = "sandbox0password";
+/// The key that W&B takes.
+pub const WANDB_KEY: &str = "5a5a0000000000000000000000000000005a5a5a";
 /// The API key that Datadog takes.
 pub const API_KEY: &str = "sandbox0api0key00000000000000000";
 /// The application key that Datadog takes.
@@ -57,6 +60,7 @@ pub struct Sandbox {
     credentials: Credentials,
     keys: Keys,
     sky: (SkyCredentials, Workshop),
+    wandb_keys: WandbKeys,
     secrets: Secrets,
     buckets: Buckets,
     store: Store,
@@ -82,10 +86,13 @@ impl Sandbox {
             let (credentials, workshop) = sky.clone();
             skypilot::router(Arc::clone(&organisation), place, clock.clone(), credentials, workshop)
         };
+        let wandb_keys = WandbKeys::with_key(WANDB_KEY);
+        let wandb = wandb::router(Arc::clone(&organisation), clock.clone(), wandb_keys.clone());
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
             ("skypilot", skypilot(0)),
             ("skypilot_old", skypilot(1)),
+            ("wandb", wandb),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
             ("s3", buckets.router()),
@@ -98,10 +105,23 @@ impl Sandbox {
             urls.insert(name, format!("http://{}", listener.local_addr()?));
             tasks.spawn(serve(name, listener, router, faults.clone()));
         }
-        Ok(Self { organisation, clock, faults, credentials, keys, sky, secrets, buckets, store, urls, _tasks: tasks })
+        Ok(Self {
+            organisation,
+            clock,
+            faults,
+            credentials,
+            keys,
+            sky,
+            wandb_keys,
+            secrets,
+            buckets,
+            store,
+            urls,
+            _tasks: tasks,
+        })
     }
 
-    /// Where an upstream answers: `github`, `skypilot`, `skypilot_old`, `datadog`, `secrets`, `s3` or `control`.
+    /// Where an upstream answers: `github`, `skypilot`, `skypilot_old`, `wandb`, `datadog`, `secrets`, `s3` or `control`.
     #[must_use]
     pub fn url(&self, upstream: &str) -> &str {
         self.urls.get(upstream).map_or("", String::as_str)
@@ -114,6 +134,13 @@ impl Sandbox {
         let names: Vec<String> =
             repositories.map(|repository| format!("{}/{}", repository.owner, repository.name)).collect();
         let servers = format!("prod={},lab={}", self.url("skypilot"), self.url("skypilot_old"));
+        let projects: Vec<String> = self
+            .organisation
+            .projects
+            .iter()
+            .filter(|project| project.visible)
+            .map(|project| format!("{}/{}", project.entity, project.name))
+            .collect();
         let mut env: BTreeMap<String, String> = [
             ("DATADOG_URL", self.url("datadog")),
             ("DD_API_KEY", API_KEY),
@@ -125,6 +152,9 @@ impl Sandbox {
             ("SKYPILOT_SERVERS", &servers),
             ("SKYPILOT_TOKEN", SKYPILOT_TOKEN),
             ("PRICES", skypilot::PRICES),
+            ("WANDB_URL", self.url("wandb")),
+            ("WANDB_API_KEY", WANDB_KEY),
+            ("WANDB_PROJECTS", &projects.join(",")),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -174,6 +204,12 @@ impl Sandbox {
     #[must_use]
     pub const fn workshop(&self) -> &Workshop {
         &self.sky.1
+    }
+
+    /// Whom W&B lets in.
+    #[must_use]
+    pub const fn wandb_keys(&self) -> &WandbKeys {
+        &self.wandb_keys
     }
 
     /// What Secrets Manager holds.

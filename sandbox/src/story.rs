@@ -9,6 +9,7 @@ mod pulls;
 mod rest;
 mod runs;
 mod skypilot;
+mod wandb;
 
 use crate::model::github::Repository;
 use crate::model::{Organisation, Person, Seed};
@@ -63,7 +64,8 @@ pub fn grow(seed: Seed) -> Organisation {
         repositories.push(empty(span.start, "attic", branches[0]));
     }
     let skypilot = skypilot::grow(seed, span, &people);
-    Organisation { seed, people, repositories, skypilot }
+    let projects = wandb::grow(span, seed, people.len());
+    Organisation { seed, people, repositories, skypilot, projects }
 }
 
 fn people(dice: &mut Dice, humans: u64) -> Vec<Person> {

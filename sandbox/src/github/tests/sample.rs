@@ -277,6 +277,7 @@ pub fn organisation() -> Organisation {
     };
     Organisation {
         seed: Seed { number: 1, size: 1, epoch: at("2026-01-08T12:00:00Z") },
+        projects: Vec::new(),
         people: vec![
             person("ann", false, true),
             person("bob", false, true),
