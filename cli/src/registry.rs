@@ -57,6 +57,7 @@ macro_rules! registry {
 registry! {
     github::GitHub,
     skypilot::SkyPilot,
+    wandb::WandB,
 }
 
 const fn entry<C: Collector + 'static>() -> Entry {
