@@ -1,6 +1,7 @@
 //! What a GPU-hour costs, by the configured price table.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use shared::{Env, Error, Result};
 use std::collections::BTreeMap;
 
@@ -34,7 +35,9 @@ impl Prices {
     pub fn read(env: &Env) -> Result<Self> {
         let Some(text) = env.get("PRICES") else { return Ok(Self::default()) };
         let wrong = |problem: &str| Error::config("PRICES", format!("{problem}; {EXAMPLE}"));
-        let table: Self = serde_json::from_str(text)
+        let table = serde_json::from_str::<Map<String, Value>>(text).map(Value::Object);
+        let table: Self = table
+            .and_then(serde_json::from_value)
             .map_err(|_| wrong("is no JSON object whose `gpu` holds prices by type and by ondemand or spot"))?;
         let all = table.gpu.values().flat_map(|price| [price.ondemand, price.spot]).flatten();
         if all.into_iter().any(|price| !price.is_finite() || price < 0.0) {

@@ -53,7 +53,9 @@ fn gpu_hours(runs: &[Run], now: Timestamp) -> Option<f64> {
         .filter(|(_, hours)| *hours > 0.0)
         .collect();
     let told = spans.iter().any(|(gpus, _)| gpus.is_some());
-    let sum = || spans.iter().filter_map(|(gpus, hours)| Some(f64::from((*gpus)?) * hours)).sum();
+    let known = || spans.iter().filter_map(|(gpus, hours)| Some(f64::from((*gpus)?) * hours));
+    // The sum of nothing would be a negative zero.
+    let sum = || known().fold(0.0, |sum, hours| sum + hours);
     (told || spans.is_empty()).then(sum)
 }
 

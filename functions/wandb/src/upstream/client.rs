@@ -109,8 +109,8 @@ impl Client {
         }
     }
 
-    /// Counts a failure that came with a status of success.
-    fn failed(&self, error: Error) -> Error {
+    /// Counts a failure that came with an answer of success.
+    pub fn failed(&self, error: Error) -> Error {
         self.http.meter().failed(WANDB, error.kind().unwrap_or("server"));
         error
     }

@@ -113,25 +113,30 @@ impl<'c> List<'c> {
         }
         match next {
             None if has_more => {
-                return Err(Error::decode(WANDB, format!("a list in the answer to {PATH} goes on without a cursor")));
+                return Err(self.wrong("go on without a cursor"));
             }
             None => self.is_over = true,
             Some(next) if !self.cursors.insert(next.clone()) => {
-                return Err(Error::decode(WANDB, format!("a list in the answer to {PATH} comes back to where it was")));
+                return Err(self.wrong("come back to where they were"));
             }
             next => self.after = next,
         }
         Ok(())
     }
 
+    fn wrong(&self, how: &str) -> Error {
+        self.client.failed(Error::decode(WANDB, format!("runs in the answer to {PATH} {how}")))
+    }
+
     fn take(&mut self, node: &Node) -> Result<()> {
-        let Some(run) = node.run(self.config, self.digester)? else {
+        let run = node.run(self.config, self.digester).map_err(|error| self.client.failed(error))?;
+        let Some(run) = run else {
             // Those that never beat stand at one end of the list.
             self.is_over = self.floor.is_some();
             return Ok(());
         };
         if self.floor.is_some_and(|floor| run.heartbeat_at > floor) {
-            return Err(Error::decode(WANDB, format!("runs in the answer to {PATH} are not in the order asked for")));
+            return Err(self.wrong("are not in the order asked for"));
         }
         self.floor = Some(run.heartbeat_at);
         self.runs.insert(run.id.clone(), (node.name.clone(), run));
