@@ -4,6 +4,7 @@ mod entity;
 mod filter;
 mod graphql;
 mod keys;
+mod page;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -1,7 +1,7 @@
 //! What W&B's GraphQL objects stand for, and what their fields come to.
 
-use super::filter::{self, Filter};
-use super::view::{Seen, View, compare, stamp, summary_text};
+use super::page::{Page, filter, page};
+use super::view::{Seen, View, stamp, summary_text};
 use crate::Organisation;
 use crate::model::Person;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue as V};
@@ -10,14 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::cmp::Ordering;
 use std::rc::Rc;
-
-/// The most runs of a page.
-const LARGEST: usize = 1000;
-
-/// The runs of a page whose size nobody asked for.
-const USUAL: usize = 50;
 
 /// What a field comes to.
 type Out<'a> = Result<V<'a>, FieldError>;
@@ -65,16 +58,12 @@ pub enum Entity<'w> {
     Edge(Seen<'w>, String),
     /// Where a page lies.
     PageInfo(Rc<Page<'w>>),
+    /// A sweep by its id, with its runs so far.
+    Sweep(View<'w>, &'w str),
+    /// A list of projects.
+    Projects(Vec<View<'w>>),
     /// What the server says about itself.
     Server,
-}
-
-/// A page of runs.
-pub struct Page<'w> {
-    runs: Vec<(Seen<'w>, String)>,
-    total: usize,
-    more: bool,
-    later: bool,
 }
 
 impl ObjectValue for Entity<'_> {
@@ -89,6 +78,8 @@ impl ObjectValue for Entity<'_> {
             Self::Runs(_) => "RunConnection",
             Self::Edge(..) => "RunEdge",
             Self::PageInfo(_) => "PageInfo",
+            Self::Sweep(..) => "Sweep",
+            Self::Projects(_) => "ProjectConnection",
             Self::Server => "ServerInfo",
         }
     }
@@ -144,6 +135,18 @@ impl ObjectValue for Entity<'_> {
                 "hasPreviousPage" => leaf(page.later),
                 _ => silence(info),
             },
+            Self::Sweep(view, id) => sweep(*view, id, info),
+            Self::Projects(views) => match field {
+                "edges" => {
+                    let edges = views.iter().map(|view| V::object(ProjectEdge(*view)));
+                    Ok(V::list(edges.collect::<Vec<_>>()))
+                }
+                "pageInfo" => {
+                    let page = Page { runs: Vec::new(), total: views.len(), more: false, later: false };
+                    Ok(V::object(Self::PageInfo(Rc::new(page))))
+                }
+                _ => silence(info),
+            },
             Self::Server => match field {
                 "cliVersionInfo" => leaf(plain(json!({ "max_cli_version": "0.99.0", "min_cli_version": "0.10.0" }))),
                 _ => silence(info),
@@ -165,6 +168,36 @@ impl ObjectValue for TeamEdge<'_> {
             "node" => Ok(V::object(Entity::Team(self.0))),
             _ => leaf(STANDARD.encode(self.0)),
         }
+    }
+}
+
+/// A project in a list.
+struct ProjectEdge<'w>(View<'w>);
+
+impl ObjectValue for ProjectEdge<'_> {
+    fn type_name(&self) -> &'static str {
+        "ProjectEdge"
+    }
+
+    fn resolve_field<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Out<'a> {
+        match info.field_name() {
+            "node" => Ok(V::object(Entity::Project(self.0))),
+            _ => leaf(STANDARD.encode(&self.0.project.name)),
+        }
+    }
+}
+
+fn sweep<'a>(view: View<'a>, id: &'a str, info: &'a ResolveInfo<'a>) -> Out<'a> {
+    let runs = || view.runs().filter(|run| run.run.sweep.as_deref() == Some(id));
+    match info.field_name() {
+        "id" => leaf(STANDARD.encode(format!("Sweep:v1:{id}:{}:{}", view.project.name, view.project.entity))),
+        "name" => leaf(id),
+        "method" => leaf("random"),
+        "state" => leaf("RUNNING"),
+        "config" => leaf("method: random\nparameters: {}\n"),
+        "createdAt" => leaf(runs().map(|run| run.run.created_at).min().map(stamp)),
+        "runCount" => number(runs().count()),
+        _ => silence(info),
     }
 }
 
@@ -197,11 +230,13 @@ fn silence<'a>(info: &'a ResolveInfo<'a>) -> Out<'a> {
     }
 }
 
-fn text<'a>(info: &'a ResolveInfo<'a>, name: &str) -> Option<&'a str> {
+/// A text argument.
+pub fn text<'a>(info: &'a ResolveInfo<'a>, name: &str) -> Option<&'a str> {
     info.arguments().get(name)?.as_str()
 }
 
-fn wrong(message: impl Into<String>) -> FieldError {
+/// An error of a field.
+pub fn wrong(message: impl Into<String>) -> FieldError {
     FieldError { message: message.into() }
 }
 
@@ -211,6 +246,12 @@ fn root<'a>(world: &'a World<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
         "project" | "model" => {
             let (entity, name) = (text(info, "entityName").unwrap_or("acme"), text(info, "name").unwrap_or_default());
             Ok(V::nullable_object(world.project(entity, name).map(Entity::Project)))
+        }
+        "models" => {
+            let entity = text(info, "entityName").unwrap_or("acme");
+            let names = world.organisation.projects.iter().filter(|project| project.entity == entity);
+            let views = names.filter_map(|project| world.project(entity, &project.name));
+            Ok(V::object(Entity::Projects(views.collect())))
         }
         "entity" => Ok(V::nullable_object(text(info, "name").filter(|name| *name == "acme").map(Entity::Team))),
         "serverInfo" => Ok(V::object(Entity::Server)),
@@ -232,6 +273,11 @@ fn project<'a>(view: View<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
             let filter = filter(info)?;
             number(view.runs().filter(|run| filter.takes(*run)).count())
         }
+        "sweep" => {
+            let id = text(info, "sweepName").unwrap_or_default();
+            let found = view.runs().find_map(|run| run.run.sweep.as_deref().filter(|sweep| *sweep == id));
+            Ok(V::nullable_object(found.map(|id| Entity::Sweep(view, id))))
+        }
         "totalRuns" => number(view.runs().count()),
         "runs" => page(view, info).map(|page| V::object(Entity::Runs(Rc::new(page)))),
         "run" | "bucket" => {
@@ -240,10 +286,6 @@ fn project<'a>(view: View<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
         }
         _ => silence(info),
     }
-}
-
-fn filter(info: &ResolveInfo<'_>) -> Result<Filter, FieldError> {
-    filter::read(text(info, "filters").unwrap_or("{}")).map_err(wrong)
 }
 
 fn run<'a>(seen: Seen<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
@@ -268,51 +310,4 @@ fn run<'a>(seen: Seen<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
         "project" => Ok(V::object(Entity::Project(seen.view))),
         _ => silence(info),
     }
-}
-
-/// What runs are sorted by: a value, and the id where values are equal.
-type Key = (Option<Value>, String);
-
-fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, FieldError> {
-    let filter = filter(info)?;
-    let order = text(info, "order").filter(|order| !order.is_empty()).unwrap_or("-created_at");
-    let (descending, column) = match order.strip_prefix('-') {
-        Some(column) => (true, column),
-        None => (false, order.strip_prefix('+').unwrap_or(order)),
-    };
-    filter::read(&json!({ column: null }).to_string()).map_err(|_| wrong(format!("invalid order: {order}")))?;
-    let size = match info.arguments().get("first").and_then(JsonValue::as_i64) {
-        None => USUAL,
-        Some(first) => usize::try_from(first).map_err(|_| wrong("first must not be negative"))?.min(LARGEST),
-    };
-    let after = text(info, "after").filter(|after| !after.is_empty()).map(place).transpose()?;
-    let before = |left: &Key, right: &Key| {
-        let order = compare(left.0.as_ref(), right.0.as_ref());
-        (if descending { order.reverse() } else { order }).then_with(|| left.1.cmp(&right.1))
-    };
-    let names = info.arguments().get("names").and_then(JsonValue::as_array);
-    let named =
-        |run: &Seen<'_>| names.is_none_or(|names| names.iter().any(|name| name.as_str() == Some(&run.run.name)));
-    let mut all: Vec<(Key, Seen<'a>)> = view
-        .runs()
-        .filter(|run| named(run) && filter.takes(*run))
-        .map(|run| ((run.column(column), run.run.name.clone()), run))
-        .collect();
-    all.sort_by(|left, right| before(&left.0, &right.0));
-    let start = after.map_or(0, |after| all.partition_point(|(key, _)| before(key, &after) != Ordering::Greater));
-    let runs = all[start..].iter().take(size).map(|(key, run)| (*run, cursor(key))).collect();
-    Ok(Page { runs, total: all.len(), more: start + size < all.len(), later: start > 0 })
-}
-
-fn cursor(key: &Key) -> String {
-    STANDARD.encode(json!([key.0, key.1]).to_string())
-}
-
-fn place(cursor: &str) -> Result<Key, FieldError> {
-    let read = || -> Option<Key> {
-        let value: Value = serde_json::from_slice(&STANDARD.decode(cursor).ok()?).ok()?;
-        let name = value.get(1)?.as_str()?.to_owned();
-        Some((value.get(0).cloned().filter(|value| !value.is_null()), name))
-    };
-    read().ok_or_else(|| wrong("invalid cursor"))
 }
