@@ -35,6 +35,14 @@ pub struct Organisation {
     pub projects: Vec<wandb::Project>,
 }
 
+impl Organisation {
+    /// Nobody and nothing.
+    #[must_use]
+    pub const fn bare(seed: Seed) -> Self {
+        Self { seed, people: Vec::new(), repositories: Vec::new(), skypilot: Vec::new(), projects: Vec::new() }
+    }
+}
+
 /// A place in [`Organisation::people`].
 pub type PersonId = usize;
 

@@ -1,8 +1,7 @@
 //! What the collector is configured with, read and checked once.
 
-use crate::prices;
 use crate::snapshot::Rules;
-use shared::{Auth, Env, Error, Result, tags};
+use shared::{Auth, Env, Error, Result, prices, tags};
 use std::collections::BTreeSet;
 
 const EXAMPLE: &str = "an example: SKYPILOT_SERVERS=prod=https://sky.example.com";

@@ -3,7 +3,6 @@
 mod config;
 mod measure;
 mod metrics;
-mod prices;
 pub mod snapshot;
 mod upstream;
 

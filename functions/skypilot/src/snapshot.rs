@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use shared::prices::{Price, Pricing};
 use std::collections::BTreeMap;
 
 /// Everything known of a server; `None` means "not known".
@@ -32,50 +33,6 @@ pub struct Rules {
     pub long_hours: f64,
     /// Dollars for an hour of a GPU by its type.
     pub prices: BTreeMap<String, Price>,
-}
-
-/// Dollars an hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Price {
-    /// On demand.
-    pub ondemand: Option<f64>,
-    /// On spot.
-    pub spot: Option<f64>,
-}
-
-impl Price {
-    /// The price of this pricing.
-    #[must_use]
-    pub const fn of(self, pricing: Pricing) -> Option<f64> {
-        match pricing {
-            Pricing::Spot => self.spot,
-            Pricing::Ondemand => self.ondemand,
-        }
-    }
-}
-
-/// How resources are paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pricing {
-    /// Cheap, and taken away at any time.
-    Spot,
-    /// At the list price.
-    Ondemand,
-}
-
-impl Pricing {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Spot, Self::Ondemand];
-
-    /// The word of the tag.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Spot => "spot",
-            Self::Ondemand => "ondemand",
-        }
-    }
 }
 
 /// A managed job: all its tasks together.

@@ -9,8 +9,6 @@ mod queue;
 mod records;
 mod resources;
 
-pub(crate) use resources::gpu_type;
-
 use crate::config::{Config, Server};
 use crate::snapshot::{Group, Job, Snapshot, Status};
 use exchange::Client;

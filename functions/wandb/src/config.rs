@@ -1,9 +1,9 @@
 //! What the collector is configured with, read and checked once.
 
-use crate::prices::{Prices, Pricing};
 use crate::snapshot::{Rules, RunType};
+use shared::prices::{Price, Pricing, gpu_type};
 use shared::{Env, Error, Result, Secret, tags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const KEYS: &str = "accuracy=accuracy,loss=loss,sps=overview/sps,hearts=env_agent/heart.gained,\
     heart_amount=env_agent/heart.amount,queue_latency_s=skypilot/queue_latency_s";
@@ -44,8 +44,8 @@ pub(crate) struct Target {
 }
 
 impl Config {
-    /// Reads every variable of the collector.
-    pub fn read(env: &Env) -> Result<Self> {
+    /// Reads every variable of the collector; the prices are those of GPUs by their short names.
+    pub fn read(env: &Env, prices: &BTreeMap<String, Price>) -> Result<Self> {
         let (words, paths) = keys(env)?;
         let stale_minutes = env.parsed("WANDB_STALE_MINUTES", 30_u32, "30")?;
         if !(1..=1440).contains(&stale_minutes) {
@@ -54,15 +54,14 @@ impl Config {
             return Err(Error::config("WANDB_STALE_MINUTES", problem));
         }
         let pricing = match env.get("WANDB_PRICING").unwrap_or("ondemand") {
-            "ondemand" => Pricing::OnDemand,
+            "ondemand" => Pricing::Ondemand,
             "spot" => Pricing::Spot,
             other => {
                 let problem = format!("`{other}` is neither ondemand nor spot; an example: WANDB_PRICING=spot");
                 return Err(Error::config("WANDB_PRICING", problem));
             }
         };
-        let prices = Prices::read(env)?;
-        let gpu_price = env.get("WANDB_GPU_TYPE").and_then(|gpu_type| prices.gpu(gpu_type, pricing));
+        let gpu_price = env.get("WANDB_GPU_TYPE").and_then(|name| prices.get(&gpu_type(name))?.of(pricing));
         Ok(Self {
             targets: targets(env)?,
             url: env.url("WANDB_URL", "https://api.wandb.ai")?,
@@ -159,7 +158,8 @@ mod tests {
 
     fn read(more: &[(&str, &str)]) -> Result<Config> {
         let base = [("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "k")];
-        Config::read(&Env::of(base.into_iter().chain(more.iter().copied())))
+        let l4 = Price { ondemand: Some(0.75), spot: Some(0.25) };
+        Config::read(&Env::of(base.into_iter().chain(more.iter().copied())), &[("l4".to_owned(), l4)].into())
     }
 
     #[test]
@@ -186,7 +186,6 @@ mod tests {
             ("WANDB_PRICING", "cheap"),
             ("WANDB_RUN_TYPES", "ptm=a,other=b"),
             ("WANDB_RUN_TYPES", "sweep="),
-            ("PRICES", "none"),
         ] {
             let error = read(&[(name, value)]).map(drop).expect_err(value);
             let text = error.to_string();
@@ -205,14 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn a_price_wants_a_type_and_a_table() {
-        let table = ("PRICES", "{\"gpu\": {\"l4\": {\"ondemand\": 0.75, \"spot\": 0.25}}}");
+    fn a_price_wants_a_type_that_is_in_the_table() {
         let price = |more: &[(&str, &str)]| read(more).unwrap().rules.gpu_price;
-        assert_eq!(price(&[table]), None);
-        assert_eq!(price(&[("WANDB_GPU_TYPE", "l4")]), None);
-        assert_eq!(price(&[table, ("WANDB_GPU_TYPE", "NVIDIA-L4")]), Some(0.75));
-        assert_eq!(price(&[table, ("WANDB_GPU_TYPE", "l4"), ("WANDB_PRICING", "spot")]), Some(0.25));
-        assert_eq!(price(&[table, ("WANDB_GPU_TYPE", "h100")]), None);
+        assert_eq!(price(&[]), None);
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "NVIDIA-L4")]), Some(0.75));
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "l4"), ("WANDB_PRICING", "spot")]), Some(0.25));
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "h100")]), None);
     }
 
     #[test]

@@ -4,13 +4,12 @@ mod config;
 mod loose;
 mod measure;
 mod metrics;
-mod prices;
 mod scores;
 mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Collector, Context, Env, Metric, Probe, Result, Sample, Score};
+use shared::{Collector, Context, Env, Metric, Probe, Result, Sample, Score, prices};
 pub use snapshot::Snapshot;
 use upstream::Upstream;
 
@@ -28,7 +27,7 @@ impl Collector for WandB {
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {
-        Ok(Self { upstream: Upstream::new(env)? })
+        Ok(Self { upstream: Upstream::new(env, &prices::read(env).await?)? })
     }
 
     fn targets(&self) -> Vec<String> {

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use recent::{List, Named};
 use serde::Deserialize;
 use serde_json::json;
+use shared::prices::Price;
 use shared::tags::{self, Digester};
 use shared::{Context, Env, Error, Result};
 use std::collections::BTreeMap;
@@ -76,8 +77,8 @@ struct Recent {
 
 impl Upstream {
     /// Reads the configuration and makes a client for each project.
-    pub fn new(env: &Env) -> Result<Self> {
-        let config = Config::read(env)?;
+    pub fn new(env: &Env, prices: &BTreeMap<String, Price>) -> Result<Self> {
+        let config = Config::read(env, prices)?;
         let clients = config.targets.iter().map(|target| Client::new(env, &config.url, target.clone()));
         let clients = clients.collect::<Result<Vec<Client>>>()?;
         let digester = env.digester();

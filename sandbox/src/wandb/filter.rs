@@ -1,4 +1,4 @@
-//! Filters in MongoDB's query language, as far as W&B takes them.
+//! Filters in the query language of `MongoDB`, as far as W&B takes them.
 
 use super::view::{Seen, compare};
 use jiff::Timestamp;

@@ -55,7 +55,6 @@ fn organisation() -> Organisation {
         run("future", -5, Some(-10), "finished", None),
     ];
     Organisation {
-        seed: Seed { number: 1, size: 0, epoch: now() },
         people: vec![Person {
             login: "ann".to_owned(),
             name: "Ann Example".to_owned(),
@@ -63,12 +62,12 @@ fn organisation() -> Organisation {
             bot: false,
             linked: true,
         }],
-        repositories: Vec::new(),
         projects: vec![
             project("acme", "arena", true, false, runs),
             project("acme", "open", true, true, Vec::new()),
             project("rival", "secret", false, false, Vec::new()),
         ],
+        ..Organisation::bare(Seed { number: 1, size: 0, epoch: now() })
     }
 }
 

@@ -93,8 +93,8 @@ pub(super) async fn ask(lister: &Lister<'_>, plan: Plan) -> Answer {
 async fn singles(lister: &Lister<'_>, plan: &Plan) -> Vec<(u64, Result<Option<super::runs::Wire>>)> {
     let lists = future::join_all(plan.statuses.iter().map(|status| lister.with_status(status))).await;
     // A list that fails or is too long says nothing; whoever is not listed is asked for.
-    let listed = lists.into_iter().filter_map(|list| list.ok().flatten()).flatten();
-    let mut known: BTreeMap<u64, super::runs::Wire> = listed.map(|run| (run.id, run)).collect();
+    let unfinished = lists.into_iter().filter_map(|list| list.ok().flatten()).flatten();
+    let mut known: BTreeMap<u64, super::runs::Wire> = unfinished.map(|run| (run.id, run)).collect();
     let answers = plan.single.iter().map(|id| {
         let known = known.remove(id);
         async move {

@@ -1,7 +1,8 @@
 //! GPUs of running jobs by type and pricing, and what they cost.
 
 use crate::metrics;
-use crate::snapshot::{Job, Pricing, Rules};
+use crate::snapshot::{Job, Rules};
+use shared::prices::Pricing;
 use shared::{Sample, stats};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,9 @@
 //! Open jobs: how many, how long, where, whose.
 
 use crate::metrics;
-use crate::snapshot::{Group, Job, Pricing, Rules};
+use crate::snapshot::{Group, Job, Rules};
 use jiff::Timestamp;
+use shared::prices::Pricing;
 use shared::{Metric, Sample, stats};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,8 @@
 //! Formulas against literals that were worked out by hand.
 
 use super::*;
-use crate::snapshot::{Price, Pricing, Rules};
+use crate::snapshot::Rules;
+use shared::prices::{Price, Pricing};
 use shared::testing::{at, lines};
 
 const NOW: &str = "2026-01-08T12:00:00Z";

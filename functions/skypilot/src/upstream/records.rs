@@ -147,7 +147,7 @@ mod tests {
         );
         assert_eq!((job.start_at, job.end_at), (Some(at("2026-01-08T12:00:50Z")), None));
         assert_eq!(job.gpus, Some([("h100".to_owned(), 16.0)].into()));
-        assert_eq!((job.pricing, job.region.as_deref()), (Some(crate::snapshot::Pricing::Spot), Some("us-east-1")));
+        assert_eq!((job.pricing, job.region.as_deref()), (Some(shared::prices::Pricing::Spot), Some("us-east-1")));
         assert!(job.user.is_some_and(|user| user != "abc" && user.len() == 16));
     }
 

@@ -1,19 +1,8 @@
 //! What a record says of its resources: accelerators, nodes, spot or not.
 
-use crate::snapshot::Pricing;
 use serde_json::Value;
-use shared::tags;
+use shared::prices::{Pricing, gpu_type};
 use std::collections::BTreeMap;
-
-/// The short name of an accelerator, as tags and prices have it.
-pub(crate) fn gpu_type(name: &str) -> String {
-    const ALIASES: [(&str, &str); 3] = [("h100-sxm", "h100"), ("h100-80gb", "h100"), ("h100-nvlink", "h100")];
-    let name = name.trim().to_lowercase();
-    let short = name.strip_prefix("nvidia-").or_else(|| name.strip_prefix("tesla-")).unwrap_or(&name);
-    let short = ALIASES.iter().find(|(alias, _)| *alias == short).map_or(short, |(_, name)| name);
-    // Two names that a tag cannot tell apart are one.
-    tags::value("gpu_type", short)
-}
 
 /// The resources of a task as its record tells them.
 #[derive(Debug, Default)]
@@ -170,21 +159,6 @@ mod tests {
             (None, None, None),
         ] {
             assert_eq!(Resources::new(text, None, None, spot).pricing(), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn names_of_one_type_are_one_and_of_different_types_stay_apart() {
-        for (name, expected) in [
-            ("H100-SXM", "h100"),
-            ("nvidia-h100-80gb", "h100"),
-            ("NVIDIA-H100-NVLink", "h100"),
-            ("A100-80GB", "a100-80gb"),
-            ("Tesla-T4", "t4"),
-            ("L40S", "l40s"),
-            ("L4", "l4"),
-        ] {
-            assert_eq!(gpu_type(name), expected);
         }
     }
 }

@@ -175,10 +175,11 @@ mod tests {
     use serde_json::json;
     use shared::Env;
     use shared::testing::at;
+    use std::collections::BTreeMap;
 
     fn config(more: &[(&str, &str)]) -> Config {
         let base = [("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "k")];
-        Config::read(&Env::of(base.into_iter().chain(more.iter().copied()))).unwrap()
+        Config::read(&Env::of(base.into_iter().chain(more.iter().copied())), &BTreeMap::new()).unwrap()
     }
 
     fn read(node: Value, config: &Config) -> Result<Option<Run>> {

@@ -1,14 +1,56 @@
-//! The price table: inline JSON, or an object in S3.
+//! What GPUs cost, by the price table: inline JSON, or an object in S3.
 
-use crate::snapshot::Price;
-use crate::upstream::gpu_type;
-use serde::Deserialize;
-use shared::{Env, Error, Result, Store};
+use crate::{Env, Error, Result, Store, tags};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const EXAMPLE: &str = r#"an example: PRICES={"as_of": "2026-10-01", "gpu": {"l4": {"ondemand": 0.75, "spot": 0.26}}}"#;
 
-/// As much of the table as this collector reads; the other tables in it are others'.
+/// Dollars an hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// On demand.
+    pub ondemand: Option<f64>,
+    /// On spot.
+    pub spot: Option<f64>,
+}
+
+impl Price {
+    /// The price of this pricing.
+    #[must_use]
+    pub const fn of(self, pricing: Pricing) -> Option<f64> {
+        match pricing {
+            Pricing::Spot => self.spot,
+            Pricing::Ondemand => self.ondemand,
+        }
+    }
+}
+
+/// How resources are paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pricing {
+    /// Cheap, and taken away at any time.
+    Spot,
+    /// At the list price.
+    Ondemand,
+}
+
+impl Pricing {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Spot, Self::Ondemand];
+
+    /// The word of the tag.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Spot => "spot",
+            Self::Ondemand => "ondemand",
+        }
+    }
+}
+
+/// As much of the table as is read here; the other tables in it are for other collectors.
 #[derive(Deserialize)]
 struct Table {
     #[serde(default)]
@@ -22,13 +64,27 @@ struct Entry {
     spot: Option<f64>,
 }
 
-/// Reads the prices of GPUs; none where no table is configured.
-pub(crate) async fn read(env: &Env) -> Result<BTreeMap<String, Price>> {
+/// Reads `PRICES` for the prices of GPUs by their short names; none where no table is configured.
+///
+/// # Errors
+/// When it is no such table, or cannot be read.
+pub async fn read(env: &Env) -> Result<BTreeMap<String, Price>> {
     let Some(text) = env.get("PRICES") else { return Ok(BTreeMap::new()) };
     match text.strip_prefix("s3://") {
         None => parse(text),
         Some(place) => parse(&object(env, place).await?),
     }
+}
+
+/// The short name of a type of GPU, as tags and prices have it: lower case, without its maker, one spelling for each.
+#[must_use]
+pub fn gpu_type(name: &str) -> String {
+    const ALIASES: [(&str, &str); 3] = [("h100-sxm", "h100"), ("h100-80gb", "h100"), ("h100-nvlink", "h100")];
+    let name = name.trim().to_lowercase();
+    let short = ["nvidia-", "tesla-"].into_iter().fold(&*name, |name, maker| name.strip_prefix(maker).unwrap_or(name));
+    let short = ALIASES.iter().find(|(alias, _)| *alias == short).map_or(short, |(_, name)| name);
+    // Two names that a tag cannot tell apart are one.
+    tags::value("gpu_type", short)
 }
 
 async fn object(env: &Env, place: &str) -> Result<String> {
@@ -98,6 +154,22 @@ mod tests {
             assert_eq!(error.exit_code(), 78);
             let told = error.to_string();
             assert!(told.starts_with("PRICES: ") && told.contains("an example: PRICES="), "{told}");
+        }
+    }
+
+    #[test]
+    fn names_of_one_type_are_one_and_of_different_types_stay_apart() {
+        for (name, expected) in [
+            ("H100-SXM", "h100"),
+            ("nvidia-h100-80gb", "h100"),
+            ("NVIDIA-H100-NVLink", "h100"),
+            ("A100-80GB", "a100-80gb"),
+            ("Tesla-T4", "t4"),
+            ("nvidia-tesla-v100", "v100"),
+            ("L40S", "l40s"),
+            ("L4", "l4"),
+        ] {
+            assert_eq!(gpu_type(name), expected);
         }
     }
 }
