@@ -5,9 +5,9 @@
 mod stage;
 
 use sandbox::model::skypilot::{Controller, Release};
-use sandbox::{API_KEY, Fault, Options, Rule, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER, Sandbox};
+use sandbox::{Fault, Options, Rule, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER, Sandbox};
 use serde_json::{Value, json};
-use shared::testing::{Folder, Journal, at};
+use shared::testing::at;
 use shared::{Collector, Env, GRID, Report};
 use skypilot::SkyPilot;
 use stage::{EPOCH, Stage, seed};
@@ -370,40 +370,5 @@ async fn a_wrong_configuration_names_its_variable_and_ends_with_78() {
         let text = error.to_string();
         assert_eq!(error.exit_code(), 78, "{text}");
         assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
-    }
-}
-
-#[tokio::test]
-async fn no_name_or_secret_leaves_the_collector() {
-    let journal = Journal::keep();
-    let folder = Folder::new("nothing");
-    let stage = Stage::new(seed(3, 0), at(EPOCH), true, &[]).await;
-    let mut said = String::new();
-    for _ in 0..3 {
-        let report = stage.run().await;
-        said.extend(report.samples.iter().map(|sample| format!("{sample}\n")));
-        stage.clock.advance(GRID);
-    }
-    stage.sandbox.faults().inject("skypilot", Rule::new(Fault::status(500)).path("/api/get").skip(1));
-    stage.run().await;
-    drop(folder);
-    let (kept, logged) = (stage.inner.snapshots().await, journal.text());
-    assert!(logged.contains("\"message\":\"run\"") && kept.len() > 1000 && kept.contains("\"server\":\"prod\""));
-    let organisation = stage.sandbox.organisation();
-    let people = organisation
-        .people
-        .iter()
-        .flat_map(|person| [person.name.clone(), person.login.clone()].into_iter().chain(person.emails.clone()));
-    let jobs = organisation.skypilot.iter().flat_map(|server| &server.jobs);
-    let texts = jobs.flat_map(|job| job.tasks.iter().map(|task| task.name.clone()).chain([job.name.clone()]));
-    let clusters = organisation.skypilot.iter().flat_map(|server| &server.clusters).map(|cluster| cluster.name.clone());
-    let mut tried = 0;
-    for secret in people.chain(texts).chain(clusters).filter(|text| text.len() > 5) {
-        assert!([&kept, &said, &logged].iter().all(|text| !text.contains(&secret)), "`{secret}` is told");
-        tried += 1;
-    }
-    assert!(tried > 200, "{tried}");
-    for secret in [SKYPILOT_TOKEN, SKYPILOT_PASSWORD, API_KEY] {
-        assert!([&kept, &said, &logged].iter().all(|text| !text.contains(secret)), "`{secret}` is told");
     }
 }
