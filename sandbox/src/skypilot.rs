@@ -29,6 +29,18 @@ use std::sync::Arc;
 /// Prices of GPU hours, as `PRICES` may hold them.
 pub const PRICES: &str = r#"{"as_of": "2026-01-01", "gpu": {"a100": {"ondemand": 3.5, "spot": 1.25}, "h100": {"ondemand": 8.0, "spot": 3.0}, "l4": {"ondemand": 0.75, "spot": 0.26}, "l40s": {"ondemand": 1.9}, "a10g": {"ondemand": 1.2, "spot": 0.45}}}"#;
 
+/// Headers for browsers, on every answer of a new server.
+const GUARDS: [(&str, &str); 5] = [
+    (
+        "content-security-policy",
+        "default-src 'self'; script-src 'self' https://usage-v3.skypilot.co; style-src 'self' 'unsafe-inline'; font-src 'self'; connect-src 'self' https://usage-v3.skypilot.co http://localhost:* http://127.0.0.1:*; worker-src 'self' blob:; frame-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+    ),
+    ("x-frame-options", "SAMEORIGIN"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "strict-origin-when-cross-origin"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+];
+
 /// Longest body that is read.
 const LONGEST: usize = 4 << 20;
 
@@ -163,6 +175,11 @@ fn write(reply: &Reply, id: &str, new: bool) -> Response {
     set("server", "uvicorn");
     set("content-type", "application/json");
     set(if new { "x-skypilot-request-id" } else { "x-request-id" }, id);
+    if new {
+        for (name, text) in GUARDS {
+            set(name, text);
+        }
+    }
     for (name, text) in &reply.headers {
         set(name, text);
     }

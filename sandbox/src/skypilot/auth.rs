@@ -14,8 +14,8 @@ pub(super) struct Identity {
     pub id: String,
     /// The name that is shown.
     pub name: String,
-    /// `sa` for a service account, `basic` for a user; nobody in particular has none.
-    pub kind: Option<&'static str>,
+    /// Whether it is anybody in particular.
+    pub known: bool,
 }
 
 /// The credentials that the servers know; clones share them.
@@ -56,7 +56,7 @@ impl SkyCredentials {
     /// Says who asks, or refuses; the state of the server's health is for everybody.
     pub(super) fn identify(&self, headers: &HeaderMap, path: &str) -> Result<Identity, Reply> {
         let health = path.starts_with("/api/health");
-        let nobody = || Identity { id: String::new(), name: String::new(), kind: None };
+        let nobody = || Identity { id: String::new(), name: String::new(), known: false };
         let text = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some((scheme, rest)) = text.and_then(|text| text.split_once(' ')) else {
             return if health { Ok(nobody()) } else { Err(basic("Authentication required")) };
@@ -79,7 +79,7 @@ impl SkyCredentials {
             Err(refusal.with("cache-control", "no-store"))
         };
         match self.lock().tokens.get(token) {
-            Some(true) => Ok(Identity { id: "sa-5a4d90b0".to_owned(), name: "vitals".to_owned(), kind: Some("sa") }),
+            Some(true) => Ok(Identity { id: "sa-7d2d35379356253b".to_owned(), name: "vitals".to_owned(), known: true }),
             Some(false) => refuse("Service account token revoked or rotated"),
             None => refuse("Invalid or expired service account token"),
         }
@@ -93,7 +93,7 @@ impl SkyCredentials {
         if self.lock().users.get(user).is_none_or(|known| known != password) {
             return Err(basic("Invalid credentials"));
         }
-        Ok(Identity { id: super::rows::user_hash(user), name: user.to_owned(), kind: Some("basic") })
+        Ok(Identity { id: super::rows::user_hash(user), name: user.to_owned(), known: true })
     }
 }
 

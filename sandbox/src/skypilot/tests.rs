@@ -262,12 +262,16 @@ async fn who_is_not_known_is_refused_in_the_words_of_the_server() {
 }
 
 #[tokio::test]
-async fn the_health_is_for_everybody_and_tells_more_to_those_it_knows() {
+async fn the_health_is_for_everybody_and_says_who_asks_where_that_is_known() {
     let known = Stage::new().send("GET", "/api/health", "").await.2;
     assert_eq!((&known["status"], &known["api_version"]), (&json!("healthy"), &json!("62")));
-    assert_eq!(known["user"]["user_type"], "sa");
-    let stranger = Stage { authorization: None, ..Stage::new() }.send("GET", "/api/health", "").await;
-    assert_eq!((stranger.0, &stranger.2["version"], &stranger.2["user"]), (StatusCode::OK, &json!(""), &Value::Null));
+    assert_eq!((&known["user"]["name"], &known["user"]["user_type"]), (&json!("vitals"), &Value::Null));
+    for stranger in [None, Some("Basic YW5uOndyb25n"), Some("Bearer of-another-make")] {
+        let (status, _, answer) =
+            Stage { authorization: stranger, ..Stage::new() }.send("GET", "/api/health", "").await;
+        let told = (status, &answer["version"], &answer["user"]);
+        assert_eq!(told, (StatusCode::OK, &json!("0.14.1"), &Value::Null), "{stranger:?}");
+    }
     let refused = Stage { authorization: Some("Bearer sky_bad"), ..Stage::new() }.send("GET", "/api/health", "").await;
     assert_eq!(refused.0, StatusCode::UNAUTHORIZED);
 }
