@@ -43,7 +43,8 @@ impl Collector for WandB {
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Option<Snapshot>) -> Result<Snapshot> {
-        self.upstream.fetch(cx, target, last).await
+        // The state of a fetch is too large for a stack.
+        Box::pin(self.upstream.fetch(cx, target, last)).await
     }
 
     async fn probe(&self, target: &str) -> Vec<Probe> {

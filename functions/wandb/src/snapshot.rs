@@ -49,6 +49,7 @@ pub struct Counts {
 }
 
 /// A run with a heartbeat.
+#[expect(clippy::struct_field_names, reason = "a run has a type, which is no word for a field")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Stands for its id.

@@ -16,7 +16,7 @@ use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use recent::{List, Named};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::prices::Price;
 use shared::tags::{self, Digester};
 use shared::{Context, Env, Error, Result};
@@ -42,8 +42,12 @@ const OPEN: [State; 3] = [State::Running, State::Pending, State::Preempting];
 /// The most pages that are looked through for the best accuracy.
 const MOST_PAGES: usize = 20;
 
-/// Runs of such a page after the first, which holds one.
-const PAGE: usize = 50;
+/// Runs of such a page: the first few may hold what is no number.
+const PAGE: usize = 20;
+
+/// Runs of a page of what changed, at least, and of the largest page.
+const AT_LEAST: usize = 100;
+const MANY: usize = 500;
 
 const COUNTS: &str = "query Counts($entity: String!, $project: String!, $running: JSONString) { \
     project(name: $project, entityName: $entity) { all: runCount running: runCount(filters: $running) } }";
@@ -127,7 +131,7 @@ impl Upstream {
         snapshot.counts = cx.part("counts", counts);
         let healthy = cx.last_full().is_some_and(|full| full <= now && now.duration_since(full) < HEAL);
         let last = last.filter(|last| healthy && self.continues(last, now, target));
-        let (best, recent) = future::join(self.best(client), self.recent(client, now, last)).await;
+        let (best, recent) = Box::pin(future::join(self.best(client), self.recent(client, now, last))).await;
         snapshot.best = cx.part("best", best);
         match recent {
             Ok((runs, searched, whole)) => {
@@ -174,16 +178,16 @@ impl Upstream {
                 Err(error) => return Ok((kept(runs), Err(error), false)),
             }
         }
-        let mut list = self.list(client, json!({}));
-        list.down_to(now - WEEK).await?;
-        list.look_again(self.alive_since(now)).await?;
-        let mut runs = list.runs;
+        let mut all = self.list(client, json!({}));
+        all.down_to(now - WEEK).await?;
+        all.look_again(self.alive_since(now)).await?;
+        let mut runs = all.runs;
         runs.retain(|_, (_, run)| run.heartbeat_at >= now - WEEK);
         let searched = self.search(client, &mut runs, now).whole().await;
         Ok((kept(runs), searched, true))
     }
 
-    fn list<'c>(&'c self, client: &'c Client, filters: serde_json::Value) -> List<'c> {
+    fn list<'c>(&'c self, client: &'c Client, filters: Value) -> List<'c> {
         List::new(client, &self.config, &self.digester, filters)
     }
 
@@ -200,8 +204,10 @@ impl Upstream {
     /// show in the list of open runs.
     async fn changed(&self, client: &Client, now: Timestamp, at: Timestamp, before: Vec<Run>) -> Result<Recent> {
         let (week, since) = (now - WEEK, at - OVERLAP);
-        let mut top = self.list(client, json!({}));
-        let mut open = self.list(client, json!({ "state": { "$in": OPEN.map(State::word) } }));
+        // What lived then lives now, or died a moment ago: large pages where there is much of it.
+        let living = before.iter().filter(|run| run.heartbeat_at >= since).count();
+        let mut top = self.list(client, json!({})).pages_of((living + living / 4).clamp(AT_LEAST, MANY));
+        let mut open = self.list(client, json!({ "state": { "$in": OPEN.map(State::word) } })).pages_of(MANY);
         future::try_join(top.down_to(since), open.down_to(week)).await?;
         let before: BTreeMap<String, Run> =
             before.into_iter().filter(|run| run.heartbeat_at >= week).map(|run| (run.id.clone(), run)).collect();
@@ -211,14 +217,17 @@ impl Upstream {
             .filter(|run| OPEN.contains(&run.state) && !is_seen(&run.id))
             .map(|run| (run.id.clone(), run.heartbeat_at))
             .collect();
-        // Somebody closed a dead run: its place in the list is where it stopped to beat.
-        if let Some(deepest) = vanished.values().min() {
-            top.down_to(*deepest).await?;
+        let mut closed = self.closed(client, &vanished).await?;
+        // What cannot be found directly has its place in the list where it stopped to beat.
+        if let Some(deepest) = vanished.iter().filter(|(id, _)| !closed.contains_key(*id)).map(|(_, beat)| *beat).min()
+        {
+            top.down_to(deepest).await?;
         }
         top.look_again(self.alive_since(now)).await?;
         let mut runs: BTreeMap<String, Named> =
             before.iter().map(|(id, run)| (id.clone(), (String::new(), run.clone()))).collect();
         runs.append(&mut open.runs);
+        runs.append(&mut closed);
         runs.append(&mut top.runs);
         // One that is not in its place either was deleted.
         let is_gone = |id: &String, name: &String| name.is_empty() && vanished.contains_key(id);
@@ -235,6 +244,31 @@ impl Upstream {
         Ok(Recent { runs, new })
     }
 
+    /// Dead runs that somebody closed, looked for by the time of their last heartbeat, since no name of them is kept. A
+    /// server that does not take such a question finds none.
+    async fn closed(&self, client: &Client, vanished: &BTreeMap<String, Timestamp>) -> Result<BTreeMap<String, Named>> {
+        let mut beats: Vec<Timestamp> = vanished.values().copied().collect();
+        beats.sort_unstable();
+        beats.dedup();
+        let mut found = BTreeMap::new();
+        for beats in beats.chunks(PAGE) {
+            let second = |beat: &Timestamp| {
+                let end = *beat + SignedDuration::from_secs(1);
+                json!({ "heartbeat_at": { "$gte": beat.to_string(), "$lt": end.to_string() } })
+            };
+            let seconds: Vec<Value> = beats.iter().map(second).collect();
+            let ended = json!({ "state": { "$in": State::ENDED.map(State::word) } });
+            let mut list = self.list(client, json!({ "$and": [ended, { "$or": seconds }] }));
+            match list.down_to(beats[0]).await {
+                Ok(()) => found.append(&mut list.runs),
+                Err(Error::Status { .. } | Error::Decode { .. }) => return Ok(BTreeMap::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        found.retain(|id, _| vanished.contains_key(id));
+        Ok(found)
+    }
+
     /// The largest accuracy of a finished run. The server sorts what is no number before the numbers, so the first
     /// number is the largest.
     async fn best(&self, client: &Client) -> Result<Option<f64>> {
@@ -242,13 +276,13 @@ impl Upstream {
             return Ok(None);
         };
         let filters = json!({ "$and": [{ "state": "finished" }, exists(path)] }).to_string();
-        let (mut after, mut first) = (None::<String>, 1);
+        let mut after = None::<String>;
         for _ in 0..MOST_PAGES {
             let variables = variables([
                 ("filters", json!(filters)),
                 ("order", json!(format!("-summary_metrics.{path}"))),
                 ("after", json!(after)),
-                ("first", json!(first)),
+                ("first", json!(PAGE)),
             ]);
             let Listed { runs: page } = client.project(BEST, variables).await?;
             let next = page.next();
@@ -256,7 +290,7 @@ impl Upstream {
             if best.is_some() || next.is_none() {
                 return Ok(best);
             }
-            (after, first) = (next, PAGE);
+            after = next;
         }
         Err(Error::incomplete("too many summaries hold an accuracy that is no number"))
     }

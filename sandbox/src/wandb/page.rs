@@ -55,8 +55,7 @@ pub fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, Fiel
         (if descending { order.reverse() } else { order }).then_with(|| left.1.cmp(&right.1))
     };
     let names = info.arguments().get("names").and_then(JsonValue::as_array);
-    let only =
-        |run: &Seen<'_>| names.is_none_or(|names| names.iter().any(|name| name.as_str() == Some(&run.run.name)));
+    let only = |run: &Seen<'_>| names.is_none_or(|names| names.iter().any(|name| name.as_str() == Some(&run.run.name)));
     let mut all: Vec<(Key, Seen<'a>)> = view
         .runs()
         .filter(|run| only(run) && filter.takes(*run))

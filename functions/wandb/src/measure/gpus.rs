@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn utilisation_is_weighted_by_gpus_over_the_last_day_and_over_what_trains_now() {
-        let runs = vec![
+        let runs = [
             on(run("alive", State::Running, "2026-01-08T10:00:00Z", "2026-01-08T11:59:45Z"), 8, Some(90.0)),
             on(run("ended", State::Crashed, "2026-01-08T01:00:00Z", "2026-01-08T02:00:00Z"), 1, Some(0.0)),
             on(run("edge", State::Finished, "2026-01-07T10:00:00Z", "2026-01-07T12:00:00Z"), 1, Some(80.0)),

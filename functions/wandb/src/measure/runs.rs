@@ -6,19 +6,22 @@ use crate::snapshot::{Outcome, Run, RunType, Snapshot, State};
 use jiff::Timestamp;
 use shared::{Metric, Sample, stats};
 
+/// Which runs a row counts.
+type Wanted<'w> = &'w dyn Fn(&Run) -> bool;
+
 pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let runs = snapshot.runs.as_deref();
-    let of = |wanted: &dyn Fn(&Run) -> bool| runs.map(|runs| runs.iter().filter(|run| wanted(run)).count());
+    let of = |wanted: Wanted<'_>| runs.map(|runs| runs.iter().filter(|run| wanted(run)).count());
     let ended = |run: &Run| run.end().is_some_and(|end| in_week(end, now));
     let alive = |run: &Run| is_alive(run, snapshot, now);
     let mut samples = Vec::new();
     for kind in RunType::ALL {
-        let rows: [(&'static Metric, &dyn Fn(&Run) -> bool); 3] = [
+        let rows: [(&'static Metric, Wanted<'_>); 3] = [
             (&metrics::ACTIVE, &alive),
             (&metrics::COMPLETED, &|run| ended(run) && run.state.outcome() == Some(Outcome::Success)),
             (&metrics::FAILED, &|run| ended(run) && run.state.outcome() == Some(Outcome::Failure)),
         ];
-        let count = |wanted: &dyn Fn(&Run) -> bool| of(&|run| run.run_type == kind && wanted(run));
+        let count = |wanted: Wanted<'_>| of(&|run| run.run_type == kind && wanted(run));
         samples.extend(rows.map(|(row, wanted)| number(row, count(wanted)).tag("run_type", kind.word())));
     }
     samples.extend(State::ENDED.map(|state| {

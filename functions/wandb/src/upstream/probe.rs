@@ -46,12 +46,10 @@ impl Upstream {
 
 async fn viewer(client: &Client) -> Result<String> {
     let data = client.data(VIEWER, &Map::new()).await?;
-    match data.get("viewer") {
+    if data.get("viewer").is_some_and(Value::is_object) {
         // Who it is may be a person's name, and is nobody else's business.
-        Some(Value::Object(_)) => Ok("accepted".to_owned()),
-        _ => {
-            let what = format!("nobody is logged in with {}", client.target.key.place());
-            Err(Error::Auth { upstream: super::client::WANDB, what })
-        }
+        return Ok("accepted".to_owned());
     }
+    let what = format!("nobody is logged in with {}", client.target.key.place());
+    Err(Error::Auth { upstream: super::client::WANDB, what })
 }

@@ -38,6 +38,7 @@ pub(super) struct List<'c> {
     config: &'c Config,
     digester: &'c Digester,
     filters: Value,
+    size: usize,
     /// The runs by their ids.
     pub runs: BTreeMap<String, Named>,
     pages: usize,
@@ -57,6 +58,7 @@ impl<'c> List<'c> {
             config,
             digester,
             filters,
+            size: PAGE,
             runs: BTreeMap::new(),
             pages: 0,
             after: None,
@@ -65,6 +67,12 @@ impl<'c> List<'c> {
             first_page: None,
             is_over: false,
         }
+    }
+
+    /// With so many runs on a page.
+    pub const fn pages_of(mut self, size: usize) -> Self {
+        self.size = size;
+        self
     }
 
     /// Reads on until a page ends with a run that last beat before this time.
@@ -94,7 +102,7 @@ impl<'c> List<'c> {
         let variables = variables([
             ("filters", json!(self.filters.to_string())),
             ("after", json!(self.after)),
-            ("first", json!(PAGE)),
+            ("first", json!(self.size)),
             ("config", json!(self.config.nodes.is_some())),
         ]);
         let Listed { runs: page } = self.client.project(DOCUMENT, variables).await?;
