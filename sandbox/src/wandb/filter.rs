@@ -89,7 +89,7 @@ fn column(key: &str, asked: &Value) -> Result<Filter, String> {
     }
     let operators = asked.as_object().filter(|fields| fields.keys().any(|key| key.starts_with('$')));
     let Some(operators) = operators else {
-        return Ok(Filter::Column(key.to_owned(), Test::Equal(asked.clone())));
+        return Ok(Filter::Column(key.to_owned(), equality(key, asked)));
     };
     let mut all = Vec::new();
     for (operator, value) in operators {
@@ -124,6 +124,14 @@ fn column(key: &str, asked: &Value) -> Result<Filter, String> {
     Ok(Filter::All(all))
 }
 
+/// Equality to a text of a column of words is membership in a set of one.
+fn equality(key: &str, value: &Value) -> Test {
+    match value {
+        Value::String(text) if matches!(key, "name" | "state") => Test::In(HashSet::from([text.clone()]), Vec::new()),
+        _ => Test::Equal(value.clone()),
+    }
+}
+
 impl Filter {
     /// Whether a run is let through.
     pub fn takes(&self, run: Seen<'_>) -> bool {
@@ -132,6 +140,9 @@ impl Filter {
             Self::Any(any) => any.iter().any(|filter| filter.takes(run)),
             Self::Not(filter) => !filter.takes(run),
             Self::Column(key, test) => {
+                if let Some((quick, word)) = test.quick().zip(run.word(key)) {
+                    return quick.contains(word);
+                }
                 let is_time = matches!(key.as_str(), "created_at" | "createdAt" | "heartbeat_at" | "heartbeatAt");
                 test.holds(run.column(key).as_ref().filter(|value| !value.is_null()), is_time)
             }
@@ -140,6 +151,14 @@ impl Filter {
 }
 
 impl Test {
+    /// The texts that are asked for, where nothing else is.
+    fn quick(&self) -> Option<&HashSet<String>> {
+        match self {
+            Self::In(texts, others) if others.is_empty() => Some(texts),
+            _ => None,
+        }
+    }
+
     fn holds(&self, value: Option<&Value>, is_time: bool) -> bool {
         match self {
             Self::Exists(wanted) => value.is_some() == *wanted,

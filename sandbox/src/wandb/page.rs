@@ -59,7 +59,7 @@ pub fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, Fiel
     let mut all: Vec<(Key, Seen<'a>)> = view
         .runs()
         .filter(|run| only(run) && filter.takes(*run))
-        .map(|run| ((run.column(column), run.run.name.clone()), run))
+        .map(|run| ((run.place(column), run.run.name.clone()), run))
         .collect();
     all.sort_by(|left, right| before(&left.0, &right.0));
     let start = after.map_or(0, |after| all.partition_point(|(key, _)| before(key, &after) != Ordering::Greater));

@@ -87,6 +87,25 @@ impl<'w> Seen<'w> {
         Some(all)
     }
 
+    /// What an order by this column sorts by: times are quicker to compare as numbers.
+    pub fn place(self, key: &str) -> Option<Value> {
+        match key {
+            "created_at" | "createdAt" => Some(json!(self.run.created_at.as_second())),
+            "heartbeat_at" | "heartbeatAt" => self.heartbeat().map(|at| json!(at.as_second())),
+            _ => self.column(key),
+        }
+    }
+
+    /// A column whose values are words, without a copy of it.
+    pub fn word(self, key: &str) -> Option<&'w str> {
+        match key {
+            "name" => Some(&self.run.name),
+            "state" => Some(self.state()),
+            "display_name" | "displayName" => Some(self.display_name()),
+            _ => None,
+        }
+    }
+
     /// A column by the name that filters and orders know it under; none where the run has no such value.
     pub fn column(self, key: &str) -> Option<Value> {
         match key {
