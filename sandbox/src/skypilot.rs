@@ -3,6 +3,7 @@
 //! A question is a request that the server works on: the POST names it in a header, `GET /api/get` waits for its result.
 
 mod auth;
+mod bodies;
 mod clusters;
 mod health;
 mod pickle;
@@ -106,12 +107,11 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     let reply = match state.credentials.identify(&parts.headers, parts.uri.path()) {
         Err(refusal) => refusal,
         Ok(identity) => {
-            let known = parts.headers.contains_key("x-skypilot-api-version");
-            let reply = route(&state, &parts.method, &parts.uri, &body, &id, &identity).await;
-            if known && state.is_new() {
-                reply.with("x-skypilot-api-version", health::API_VERSION).with("x-skypilot-version", health::VERSION)
-            } else {
-                reply
+            // A client that says which version it speaks is told ours.
+            match health::version(&parts.headers).filter(|_| state.is_new()) {
+                None => route(&state, &parts.method, &parts.uri, &body, &id, &identity).await,
+                Some(Ok(())) => health::signed(route(&state, &parts.method, &parts.uri, &body, &id, &identity).await),
+                Some(Err(refusal)) => refusal,
             }
         }
     };
@@ -158,7 +158,7 @@ fn submit(state: &State, id: &str, identity: &Identity, now: Timestamp, asked: R
         Asked::Queue(query) => ("sky.jobs.queue", queue::first(server, people, query, now)),
         Asked::Status(query) => ("sky.status", Ok(clusters::list(server, people, query, now))),
     };
-    let cluster = matches!(asked, Asked::Queue(_)).then_some("sky-jobs-controller");
+    let cluster = matches!(asked, Asked::Queue(_)).then_some("sky-jobs-controller-fcd1e5cf");
     state.workshop.begin(id, Job { name, user: identity.id.clone(), created_at: rows::epoch(now), cluster, result });
     Reply::json(StatusCode::OK, Value::Null)
 }

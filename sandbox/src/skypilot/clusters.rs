@@ -1,7 +1,7 @@
 //! The clusters and their states.
 
 use super::rows::{epoch, user_hash};
-use super::{Asked, Reply, pickle, queue};
+use super::{Asked, Reply, bodies, pickle};
 use crate::model::Person;
 use crate::model::skypilot::{Cluster, Release, Server};
 use axum::body::Bytes;
@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 #[serde(default)]
 pub(super) struct Query {
     cluster_names: Option<Vec<String>>,
-    refresh: Option<String>,
     all_users: Option<bool>,
 }
 
 pub(super) fn read(body: &Bytes) -> Result<Asked, Reply> {
-    let query: Query = queue::parsed(body)?;
-    let known = query.refresh.as_deref().is_none_or(|mode| ["NONE", "AUTO", "FORCE"].contains(&mode));
-    if !known {
-        let detail = json!([{
+    let modes = ["NONE", "AUTO", "FORCE"];
+    let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    if let Some(mode) = asked.get("refresh").filter(|mode| !mode.as_str().is_some_and(|mode| modes.contains(&mode))) {
+        let wrong = json!([{
             "type": "enum", "loc": ["body", "refresh"], "msg": "Input should be 'NONE', 'AUTO' or 'FORCE'",
-            "input": query.refresh,
+            "input": mode, "ctx": {"expected": "'NONE', 'AUTO' or 'FORCE'"},
         }]);
-        return Err(Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": detail })));
+        return Err(Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": wrong })));
     }
+    let query: Query = bodies::parsed(body)?;
     Ok(Asked::Status(query))
 }
 
@@ -54,10 +54,12 @@ fn record(server: &Server, cluster: &Cluster, people: &[Person], now: Timestamp)
     let name = people.get(cluster.user).map_or("", |user| user.name.as_str());
     let mut record = json!({
         "name": cluster.name, "launched_at": made, "last_use": "sky launch", "status": status, "autostop": -1,
-        "to_down": false, "owner": ["AIDA"], "metadata": {}, "cluster_hash": user_hash(&cluster.name),
+        "to_down": false, "metadata": {}, "cluster_hash": user_hash(&cluster.name),
         "cluster_ever_up": past.iter().any(|(_, status)| *status == "UP"), "status_updated_at": made,
         "user_hash": user_hash(login), "user_name": name, "workspace": "default", "is_managed": cluster.managed,
-        "nodes": 1, "cloud": "AWS", "region": "us-east-1", "labels": {}, "resources_str": "1x(cpus=4, mem=16, ...)",
+        "nodes": 1, "cloud": "AWS", "region": "us-east-1", "labels": {}, "resources_str": "1x(cpus=4, mem=16, m6i.xlarge, ...)",
+        "resources_str_full": "1x(cpus=4, mem=16, m6i.xlarge, disk=256)", "cpus": "4.0", "memory": "16.0",
+        "cluster_name_on_cloud": format!("{}-1", cluster.name), "priority": 0, "links": {},
         "handle": pickle::none(), "storage_mounts_metadata": pickle::none(),
     });
     if let (Release::Old, Some(record)) = (server.release, record.as_object_mut()) {

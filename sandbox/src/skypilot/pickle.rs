@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A pickled `None`.
 pub(super) fn none() -> String {
-    STANDARD.encode(b"\x80\x02N.")
+    STANDARD.encode(b"\x80\x04N.")
 }
 
 /// A pickled exception as the server serialises it: its type, its message, no attributes.

@@ -2,11 +2,10 @@
 
 use super::requests::Failure;
 use super::rows::{Row, epoch};
-use super::{Asked, Reply};
+use super::{Asked, Reply, bodies};
 use crate::model::Person;
-use crate::model::skypilot::{Controller, Server};
+use crate::model::skypilot::{Controller, Release, Server};
 use axum::body::Bytes;
-use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,21 +89,8 @@ const FIELDS: &[&str] = &[
 ];
 
 pub(super) fn read(body: &Bytes, v2: bool) -> Result<Asked, Reply> {
-    let query: Query = parsed(body)?;
+    let query: Query = bodies::parsed(body)?;
     Ok(Asked::Queue(Box::new(Query { v2, ..query })))
-}
-
-/// A body in its type; what is of another type is refused in the words of the server's framework.
-pub(super) fn parsed<T: for<'a> Deserialize<'a>>(body: &Bytes) -> Result<T, Reply> {
-    let refuse = |kind: &str, message: &str| {
-        let detail = json!([{"type": kind, "loc": ["body"], "msg": message, "input": null}]);
-        Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": detail }))
-    };
-    if body.is_empty() {
-        return Err(refuse("missing", "Field required"));
-    }
-    let value: Value = serde_json::from_slice(body).map_err(|_| refuse("json_invalid", "JSON decode error"))?;
-    serde_json::from_value(value).map_err(|_| refuse("type_error", "Input should be of another type"))
 }
 
 fn fail<T>(kind: &'static str, message: impl Into<String>) -> Result<T, Failure> {
@@ -183,7 +169,12 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     reach(server)?;
     let unknown = query.fields.iter().flatten().find(|field| !FIELDS.contains(&field.as_str()));
     if let Some(field) = unknown {
-        return fail("ValueError", format!("Unknown field: {field}"));
+        // The table is read by a program of its own, whose failure is told as a whole.
+        let message = format!(
+            "Failed to fetch managed jobs with returncode: 1.\nTraceback (most recent call last):\n  File \"<string>\", \
+             line 121, in <module>\nValueError: Unknown field: {field}\n"
+        );
+        return fail("RuntimeError", message);
     }
     let total_no_filter: usize = server.jobs.iter().map(|job| visible(job, now)).sum();
     let rows = table(server, query, now);
@@ -192,6 +183,7 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     for row in &fitting {
         *counts.entry(row.status).or_default() += 1;
     }
+    let infrastructure: BTreeSet<String> = fitting.iter().filter_map(|row| row.infrastructure()).collect();
     let wanted: Vec<&Row<'_>> = fitting.iter().copied().filter(|row| query.wants(row.status)).collect();
     let mut ids: Vec<(f64, u64)> = Vec::new();
     for row in &wanted {
@@ -222,7 +214,8 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     shown.sort_by_key(|row| (places.get(&row.job.id), row.number));
     let jobs: Vec<Value> = shown.iter().map(|row| slim(row.record(people, server.release, now), query)).collect();
     Ok(json!({
-        "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts, "infra_options": [],
+        "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts,
+        "infra_options": infrastructure,
     }))
 }
 
@@ -246,8 +239,12 @@ fn visible(job: &crate::model::skypilot::Job, now: Timestamp) -> usize {
 
 fn slim(mut record: serde_json::Map<String, Value>, query: &Query) -> Value {
     if let Some(fields) = query.fields.as_ref().filter(|fields| !fields.is_empty()) {
-        let kept = ["job_id", "task_id", "status"];
-        record.retain(|key, _| kept.contains(&key.as_str()) || fields.iter().any(|field| field == key));
+        let named = |key: &str| fields.iter().any(|field| field == key);
+        record.retain(|key, _| ["job_id", "task_id", "status"].contains(&key.as_str()) || named(key));
+        // The key is always there, and its value is not read from the table unless it is asked for.
+        if !named("task_id") {
+            record.insert("task_id".to_owned(), Value::Null);
+        }
     }
     Value::Object(record)
 }
@@ -260,8 +257,30 @@ pub(super) fn first(server: &Server, people: &[Person], query: &Query, now: Time
     rows.sort_by_key(|row| (Reverse(row.job.id), row.number));
     let plain = |row: &Row<'_>| {
         let mut record = row.record(people, server.release, now);
-        // Such a server knew of no job groups.
-        record.retain(|key, _| !matches!(key.as_str(), "execution" | "is_job_group" | "root_job_id"));
+        match server.release {
+            // Such a server knew of no job groups.
+            Release::Old => {
+                record.retain(|key, _| !["execution", "is_job_group", "root_job_id"].contains(&key.as_str()));
+            }
+            // What stays of the route on a new server reads the table of tasks alone.
+            Release::New => {
+                record.retain(|key, _| !["accelerators", "cluster_resources", "infra"].contains(&key.as_str()));
+                let unread = [
+                    "user_hash",
+                    "user_name",
+                    "cloud",
+                    "region",
+                    "zone",
+                    "schedule_state",
+                    "execution",
+                    "start_at",
+                    "end_at",
+                ];
+                for member in unread {
+                    record.insert(member.to_owned(), Value::Null);
+                }
+            }
+        }
         Value::Object(record)
     };
     Ok(Value::Array(rows.iter().map(plain).collect()))

@@ -36,6 +36,8 @@ pub(super) struct Row<'a> {
     /// Seconds before the last recovery.
     before: f64,
     recoveries: u64,
+    /// Whether any task of the job was ever launched.
+    launched: bool,
 }
 
 pub(super) fn is_terminal(status: &str) -> bool {
@@ -67,6 +69,10 @@ impl<'a> Row<'a> {
             last_recovered_at: None,
             before: 0.0,
             recoveries: 0,
+            launched: job
+                .tasks
+                .iter()
+                .any(|task| task.turns.iter().any(|(time, word)| *time <= now && *word == "RUNNING")),
         };
         for (time, status) in task.turns.iter().take_while(|(time, _)| *time <= now) {
             row.turn(*time, status);
@@ -146,7 +152,7 @@ impl<'a> Row<'a> {
         let user = job.user.and_then(|user| people.get(user));
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| json!(epoch(time)));
         let (cloud, region) = self.place(release);
-        let launched_once = self.start_at.is_some() && task.place.is_some();
+        let launched_once = self.launched && task.place.is_some();
         let cluster_resources = if self.has_cluster() {
             self.launched()
         } else if launched_once {
@@ -159,7 +165,7 @@ impl<'a> Row<'a> {
             "job_duration": self.duration(now), "workspace": job.workspace, "status": self.status,
             "schedule_state": self.schedule_state(), "resources": self.resources(),
             "cluster_resources": cluster_resources, "cluster_resources_full": cluster_resources,
-            "cloud": cloud, "region": region, "zone": "-", "infra": "-", "recovery_count": self.recoveries,
+            "cloud": cloud, "region": region, "zone": "-", "infra": infra(&cloud, &region), "recovery_count": self.recoveries,
             "details": null, "failure_reason": null, "user_name": user.map(|user| user.name.clone()),
             "user_hash": user.map(|user| user_hash(&user.login)), "submitted_at": time(self.submitted_at),
             "start_at": time(self.start_at), "end_at": time(self.end_at.filter(|_| !task.endless)),
@@ -174,6 +180,12 @@ impl<'a> Row<'a> {
         record.as_object().cloned().unwrap_or_default()
     }
 
+    /// What the job runs on, as a filter of the server writes it.
+    pub fn infrastructure(&self) -> Option<String> {
+        let (cloud, region) = self.task.place.filter(|_| self.launched)?;
+        Some(format!("{}/{region}", cloud.to_lowercase()))
+    }
+
     fn accelerators(&self, release: Release) -> Value {
         match (self.task.accelerators, self.task.shape, release) {
             // A new server knows objects alone: what it cannot read is not there.
@@ -185,7 +197,7 @@ impl<'a> Row<'a> {
     }
 
     fn place(&self, release: Release) -> (Value, Value) {
-        match self.task.place.filter(|_| self.start_at.is_some()) {
+        match self.task.place.filter(|_| self.launched) {
             Some((cloud, region)) => (json!(cloud), json!(region)),
             None if !self.has_cluster() => (json!("-"), json!("-")),
             None if release == Release::Old => (json!("AWS"), json!("")),
@@ -200,6 +212,15 @@ impl<'a> Row<'a> {
             status if is_terminal(status) => "DONE",
             _ => "ALIVE",
         }
+    }
+}
+
+/// A place as people read it.
+fn infra(cloud: &Value, region: &Value) -> String {
+    match (cloud.as_str(), region.as_str()) {
+        (Some("-") | None, _) => "-".to_owned(),
+        (Some(cloud), Some("" | "-") | None) => cloud.to_owned(),
+        (Some(cloud), Some(region)) => format!("{cloud} ({region})"),
     }
 }
 

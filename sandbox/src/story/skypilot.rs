@@ -109,11 +109,14 @@ fn job(dice: &mut Dice, span: Span, people: &[Person], made: Timestamp) -> Job {
         tasks: Vec::new(),
     };
     let long_ago = made < span.start;
+    // A job has one place: where it was launched last.
+    let place = dice.chance(0.92).then(|| *dice.weighted(&PLACES));
     let mut ready = Some(made);
     let mut stopped: Option<Timestamp> = None;
     for number in 0..tasks {
         let begins = if parallel { Some(made) } else { ready };
         let mut task = shaped(dice, if tasks == 1 { name.clone() } else { format!("{name}-{number}") });
+        task.place = place;
         task.turns.push((made, "PENDING"));
         match (begins, stopped) {
             (_, Some(at)) => task.turns.push((at, "CANCELLED")),
@@ -144,7 +147,7 @@ fn shaped(dice: &mut Dice, name: String) -> Task {
             (2, Shape::Nothing),
         ]),
         spot: dice.chance(0.4),
-        place: dice.chance(0.92).then(|| *dice.weighted(&PLACES)),
+        place: None,
         turns: Vec::new(),
         forgetful: dice.chance(0.08),
         endless: dice.chance(0.03),
