@@ -4,7 +4,7 @@
 
 mod stage;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sandbox::model::skypilot::Server;
 use sandbox::truth::{self, SkySettings};
 use shared::testing::{Values, at, conforms, counts, differences, gauges, observations};
@@ -12,7 +12,6 @@ use shared::{Collector, GRID, Metric, Report, Sample, heartbeat};
 use skypilot::SkyPilot;
 use stage::{EPOCH, Stage, seed};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 /// A time on the grid within two days of the epoch, another one for each seed.
 fn time_of(number: u64) -> Timestamp {
@@ -134,46 +133,6 @@ async fn a_whole_run_conforms_to_the_catalogue() {
     let metrics: Vec<&'static Metric> = SkyPilot::METRICS.iter().chain(own).copied().collect();
     conforms(&metrics, &samples);
     assert_eq!(SkyPilot::METRICS.len(), 40);
-}
-
-/// What was asked of the new server, and how long it took with a tenth of a second for each answer.
-async fn cost(size: u32) -> [(usize, Duration); 2] {
-    let stage = Stage::new(seed(1, size), at(EPOCH), false, &[]).await;
-    for upstream in ["skypilot", "skypilot_old"] {
-        stage.sandbox.faults().base_latency(upstream, Duration::from_millis(100));
-    }
-    let mut costs = [(0, Duration::ZERO); 2];
-    for cost in &mut costs {
-        stage.sandbox.faults().forget_requests();
-        let started = Instant::now();
-        let report = stage.run().await;
-        *cost = (stage.sandbox.faults().requests("skypilot").len(), started.elapsed());
-        let said = gauges(&report);
-        assert!(differences(&said, &truth_of(&stage, stage.clock.now())).is_empty());
-        stage.clock.advance(GRID);
-    }
-    println!("size {size}: full {:?}, incremental {:?}", costs[0], costs[1]);
-    costs
-}
-
-#[tokio::test]
-async fn a_fetch_stays_within_its_calls_and_its_time_whatever_the_history() {
-    let stage = Stage::new(seed(1, 1), at(EPOCH), false, &[]).await;
-    let month = at(EPOCH) - SignedDuration::from_hours(30 * 24);
-    let jobs = &server(&stage, "prod").jobs;
-    let old = jobs.iter().filter(|job| job.tasks.iter().all(|task| task.turns.last().unwrap().0 < month)).count();
-    assert!(old >= 20_000, "the history is long: {old}");
-    drop(stage);
-    let [full, incremental] = cost(1).await;
-    assert!(full.0 <= 10 && full.1 < Duration::from_secs(3), "{full:?}");
-    assert!(incremental.0 <= 10 && incremental.1 < Duration::from_secs(1), "{incremental:?}");
-}
-
-#[tokio::test]
-async fn ten_times_the_organisation_costs_at_most_four_times_the_calls() {
-    let [full, incremental] = cost(10).await;
-    assert!(full.0 <= 38, "{full:?}");
-    assert!(incremental.0 <= 12, "{incremental:?}");
 }
 
 #[tokio::test]

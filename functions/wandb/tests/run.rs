@@ -55,7 +55,7 @@ async fn compare(numbers: impl Iterator<Item = u64>) {
         let mut now = time_of(number);
         let stage = Stage::new(seed(number), now, false, &more).await;
         let organisation = stage.sandbox.organisation();
-        for step in 0..4 {
+        for step in 0..3 {
             let report = stage.run().await;
             assert!(is_well(&report), "seed {number} at {now}: {:?}", report.shares);
             let wrong = differences(&gauges(&report), &truth(organisation, now, &settings));

@@ -1,10 +1,10 @@
 //! The queue of managed jobs: the new route with its filters and pages, and the old one.
 
 use super::requests::Failure;
-use super::rows::{Row, epoch};
+use super::rows::{Row, epoch, is_terminal};
 use super::{Asked, Reply, bodies};
 use crate::model::Person;
-use crate::model::skypilot::{Controller, Release, Server};
+use crate::model::skypilot::{Controller, Job, Release, Server, Task};
 use axum::body::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -136,18 +136,31 @@ impl Query {
     }
 }
 
-/// Every row at this time; of jobs that are not finished alone, where that is asked for.
+/// Every row at this time that may fit; of jobs that are not finished alone, where that is asked for.
 fn table<'a>(server: &'a Server, query: &Query, now: Timestamp) -> Vec<Row<'a>> {
-    let rows: Vec<Row<'a>> = server
+    let wanted = |job: &&Job| query.job_ids.as_ref().is_none_or(|ids| ids.contains(&job.id));
+    let open = |job: &&Job| !query.skip_finished || job.tasks.iter().any(|task| !is_terminal(word(task, now)));
+    // What was over before a date was submitted before it: most of the history need not be looked at.
+    let recent = |job: &&Job| {
+        let after = query.submitted_after.unwrap_or(0.0);
+        let last =
+            |task: &Task| task.turns.last().is_none_or(|(time, word)| epoch(*time) >= after || !is_terminal(word));
+        job.tasks.iter().any(last)
+    };
+    server
         .jobs
         .iter()
+        .filter(wanted)
+        .filter(recent)
+        .filter(open)
         .flat_map(|job| (0..job.tasks.len()).filter_map(move |number| Row::at(job, number, now)))
-        .collect();
-    if !query.skip_finished {
-        return rows;
-    }
-    let open: BTreeSet<u64> = rows.iter().filter(|row| !row.is_terminal()).map(|row| row.job.id).collect();
-    rows.into_iter().filter(|row| open.contains(&row.job.id)).collect()
+        .collect()
+}
+
+/// The status of a task at this time; of one that is not there yet, one that is over.
+fn word(task: &Task, now: Timestamp) -> &'static str {
+    let reached = task.turns.partition_point(|(time, _)| *time <= now);
+    reached.checked_sub(1).map_or("SUCCEEDED", |last| task.turns[last].1)
 }
 
 /// The new route: filters, pages of jobs, and the counts of all statuses beside them.
@@ -233,7 +246,7 @@ impl Query {
     }
 }
 
-fn visible(job: &crate::model::skypilot::Job, now: Timestamp) -> usize {
+fn visible(job: &Job, now: Timestamp) -> usize {
     job.tasks.iter().filter(|task| task.turns.first().is_some_and(|(made, _)| *made <= now)).count()
 }
 

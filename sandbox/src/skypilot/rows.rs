@@ -36,8 +36,7 @@ pub(super) struct Row<'a> {
     /// Seconds before the last recovery.
     before: f64,
     recoveries: u64,
-    /// Whether any task of the job was ever launched.
-    launched: bool,
+    now: Timestamp,
 }
 
 pub(super) fn is_terminal(status: &str) -> bool {
@@ -69,10 +68,7 @@ impl<'a> Row<'a> {
             last_recovered_at: None,
             before: 0.0,
             recoveries: 0,
-            launched: job
-                .tasks
-                .iter()
-                .any(|task| task.turns.iter().any(|(time, word)| *time <= now && *word == "RUNNING")),
+            now,
         };
         for (time, status) in task.turns.iter().take_while(|(time, _)| *time <= now) {
             row.turn(*time, status);
@@ -102,6 +98,12 @@ impl<'a> Row<'a> {
             _ => {}
         }
         self.status = status;
+    }
+
+    /// Whether any task of the job was ever launched.
+    fn was_launched(&self) -> bool {
+        let started = |task: &Task| task.turns.iter().any(|(time, word)| *time <= self.now && *word == "RUNNING");
+        self.job.tasks.iter().any(started)
     }
 
     pub fn is_terminal(&self) -> bool {
@@ -152,7 +154,7 @@ impl<'a> Row<'a> {
         let user = job.user.and_then(|user| people.get(user));
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| json!(epoch(time)));
         let (cloud, region) = self.place(release);
-        let launched_once = self.launched && task.place.is_some();
+        let launched_once = self.was_launched() && task.place.is_some();
         let cluster_resources = if self.has_cluster() {
             self.launched()
         } else if launched_once {
@@ -182,7 +184,7 @@ impl<'a> Row<'a> {
 
     /// What the job runs on, as a filter of the server writes it.
     pub fn infrastructure(&self) -> Option<String> {
-        let (cloud, region) = self.task.place.filter(|_| self.launched)?;
+        let (cloud, region) = self.task.place.filter(|_| self.was_launched())?;
         Some(format!("{}/{region}", cloud.to_lowercase()))
     }
 
@@ -197,7 +199,7 @@ impl<'a> Row<'a> {
     }
 
     fn place(&self, release: Release) -> (Value, Value) {
-        match self.task.place.filter(|_| self.launched) {
+        match self.task.place.filter(|_| self.was_launched()) {
             Some((cloud, region)) => (json!(cloud), json!(region)),
             None if !self.has_cluster() => (json!("-"), json!("-")),
             None if release == Release::Old => (json!("AWS"), json!("")),
