@@ -74,6 +74,10 @@ fn main() -> ExitCode {
 async fn measure(rows: &mut Vec<Row>) -> Result<(), Box<dyn std::error::Error>> {
     let github = upstream::Budget { full: 40.0, incremental: 8.0, tenfold: 160.0 };
     collector::<github::GitHub>(rows, github, "GITHUB_REPOS").await?;
+    let skypilot = upstream::Budget { full: 10.0, incremental: 10.0, tenfold: 38.0 };
+    collector::<skypilot::SkyPilot>(rows, skypilot, "SKYPILOT_SERVERS").await?;
+    let wandb = upstream::Budget { full: 16.0, incremental: 6.0, tenfold: 127.0 };
+    collector::<wandb::WandB>(rows, wandb, "WANDB_PROJECTS").await?;
     Ok(())
 }
 
