@@ -9,11 +9,12 @@ use std::time::Duration;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What may be asked for: calls of a full fetch, of a continued one, and of a full one of ten times as much.
+/// What may be asked for: calls of a full fetch and of a continued one, and of both with ten times as much.
 pub struct Budget {
     pub full: f64,
     pub incremental: f64,
     pub tenfold: f64,
+    pub tenfold_incremental: f64,
 }
 
 /// How often a fetch is repeated before the continued one is measured: what a single run may not ask for comes with the
@@ -29,6 +30,8 @@ async fn pair<C: Collector>(
     let now = crate::epoch();
     let clock = Clock::at(now);
     let sandbox = Sandbox::start(Options::new(organisation(size), clock.clone())).await?;
+    // How fast a collector is, not how long it waits for a domain that does not pay.
+    sandbox.asana().premium(true);
     sandbox.faults().base_latency(C::NAME, latency);
     let mut settings = sandbox.env();
     narrow(&mut settings);
@@ -66,7 +69,7 @@ pub async fn rows<C: Collector>(
         Row::at_most(
             format!("{name}, incremental fetch, tenfold"),
             calls(&large_incremental),
-            budget.incremental,
+            budget.tenfold_incremental,
             "calls",
         ),
     ])

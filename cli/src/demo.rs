@@ -44,6 +44,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let options = Options { database: Some(database.clone()), ..Options::new(seed, clock.clone()) };
     let sandbox =
         Sandbox::start(options).await.map_err(|error| Error::store("start the pretend organisation", error))?;
+    // A day in a minute is more than Asana bears in a minute.
+    sandbox.asana().set_quota(usize::MAX);
     eprintln!(
         "A pretend organisation of {} people and {} repositories is up.",
         sandbox.organisation().people.len(),

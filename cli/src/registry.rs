@@ -56,7 +56,9 @@ macro_rules! registry {
 
 registry! {
     github::GitHub,
+    skypilot::SkyPilot,
     asana::Asana,
+    wandb::WandB,
 }
 
 const fn entry<C: Collector + 'static>() -> Entry {

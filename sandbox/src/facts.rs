@@ -8,13 +8,18 @@ mod code;
 mod dora;
 mod runs;
 mod scene;
+mod skypilot;
+mod wandb;
 
 use crate::model::Person;
 use crate::model::github::Repository;
 pub use asana::{AsanaSettings, asana, asana_counts, asana_observations, asana_verdicts};
 use jiff::Timestamp;
 use scene::Scene;
+pub use skypilot::{SkySettings, skypilot, skypilot_counts, skypilot_gaps, skypilot_observations};
 use std::collections::BTreeMap;
+
+pub use wandb::{WandbSettings, wandb, wandb_counts, wandb_observations};
 
 /// Values by series, written as `name{tag:value,…}` without the tags that every series has.
 pub type Values = BTreeMap<String, f64>;

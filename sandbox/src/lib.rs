@@ -11,13 +11,21 @@ pub mod facts;
 pub mod faults;
 pub mod github;
 pub mod model;
+pub mod s3;
 pub mod secrets;
+pub mod skypilot;
 mod stage;
 mod story;
 mod uri;
+pub mod wandb;
 
 pub use clock::Clock;
 pub use facts as truth;
 pub use faults::{Fault, Faults, Rule};
 pub use model::{Organisation, Seed};
-pub use stage::{API_KEY, APPLICATION_KEY, ASANA_TOKEN, GITHUB_TOKEN, Options, Sandbox};
+pub use skypilot::{PRICES, SkyCredentials, Workshop};
+pub use stage::{
+    API_KEY, APPLICATION_KEY, ASANA_TOKEN, GITHUB_TOKEN, Options, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER,
+    Sandbox, WANDB_KEY,
+};
+pub use wandb::WandbKeys;

@@ -73,13 +73,13 @@ async fn serve(arguments: &BTreeMap<String, String>) -> Result<(), String> {
     }
     let sandbox = Sandbox::start(options).await.map_err(|error| error.to_string())?;
     let latency = Duration::from_millis(parsed(arguments, "--latency", 0)?);
-    for upstream in ["github", "asana"] {
+    for upstream in ["github", "skypilot", "skypilot_old", "asana", "wandb"] {
         sandbox.faults().base_latency(upstream, latency);
     }
     for (name, value) in sandbox.env() {
         println!("{name}={value}");
     }
-    for upstream in ["secrets", "control"] {
+    for upstream in ["secrets", "s3", "control"] {
         println!("SANDBOX_{}_URL={}", upstream.to_uppercase(), sandbox.url(upstream));
     }
     println!();

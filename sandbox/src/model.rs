@@ -5,6 +5,8 @@
 
 pub mod asana;
 pub mod github;
+pub mod skypilot;
+pub mod wandb;
 
 use jiff::Timestamp;
 
@@ -30,6 +32,25 @@ pub struct Organisation {
     pub repositories: Vec<github::Repository>,
     /// The workspaces on Asana.
     pub workspaces: Vec<asana::Workspace>,
+    /// The API servers of SkyPilot.
+    pub skypilot: Vec<skypilot::Server>,
+    /// The projects at W&B.
+    pub projects: Vec<wandb::Project>,
+}
+
+impl Organisation {
+    /// Nobody and nothing.
+    #[must_use]
+    pub const fn bare(seed: Seed) -> Self {
+        Self {
+            seed,
+            people: Vec::new(),
+            repositories: Vec::new(),
+            workspaces: Vec::new(),
+            skypilot: Vec::new(),
+            projects: Vec::new(),
+        }
+    }
 }
 
 /// A place in [`Organisation::people`].

@@ -4,7 +4,10 @@ use crate::asana::{self, Asana};
 use crate::datadog::{self, Keys, Store};
 use crate::faults::{Door, Faults, Wire, around};
 use crate::github::{self, App, Credentials};
+use crate::s3::Buckets;
 use crate::secrets::Secrets;
+use crate::skypilot::{self, SkyCredentials, Workshop};
+use crate::wandb::{self, WandbKeys};
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -18,6 +21,14 @@ use tokio::task::JoinSet;
 pub const GITHUB_TOKEN: &str = "ghp_sandbox0000000000000000000000000000";
 /// The token that Asana takes.
 pub const ASANA_TOKEN: &str = "2/1200000000000001/1200000000000002:sandbox0000000000000000000000000";
+/// The service-account token that SkyPilot's servers take.
+pub const SKYPILOT_TOKEN: &str = "sky_sandbox0000000000000000000000000000";
+/// The user that SkyPilot's servers know.
+pub const SKYPILOT_USER: &str = "sandbox-reader";
+/// The password of that user.
+pub const SKYPILOT_PASSWORD: &str = "sandbox0password";
+/// The key that W&B takes.
+pub const WANDB_KEY: &str = "5a5a0000000000000000000000000000005a5a5a";
 /// The API key that Datadog takes.
 pub const API_KEY: &str = "sandbox0api0key00000000000000000";
 /// The application key that Datadog takes.
@@ -52,7 +63,10 @@ pub struct Sandbox {
     credentials: Credentials,
     asana: Asana,
     keys: Keys,
+    sky: (SkyCredentials, Workshop),
+    wandb_keys: WandbKeys,
     secrets: Secrets,
+    buckets: Buckets,
     store: Store,
     urls: BTreeMap<&'static str, String>,
     _tasks: JoinSet<()>,
@@ -71,12 +85,23 @@ impl Sandbox {
         credentials.install(App::default());
         let asana = Asana::with_token(ASANA_TOKEN);
         let keys = Keys::new(API_KEY, APPLICATION_KEY);
-        let (faults, secrets) = (Faults::default(), Secrets::default());
+        let (faults, secrets, buckets) = (Faults::default(), Secrets::default(), Buckets::default());
+        let sky = (SkyCredentials::new(SKYPILOT_TOKEN, SKYPILOT_USER, SKYPILOT_PASSWORD), Workshop::default());
+        let skypilot = |place| {
+            let (credentials, workshop) = sky.clone();
+            skypilot::router(Arc::clone(&organisation), place, clock.clone(), credentials, workshop)
+        };
+        let wandb_keys = WandbKeys::with_key(WANDB_KEY);
+        let wandb = wandb::router(Arc::clone(&organisation), clock.clone(), wandb_keys.clone());
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
             ("asana", asana::router(Arc::clone(&organisation), clock.clone(), asana.clone())),
+            ("skypilot", skypilot(0)),
+            ("skypilot_old", skypilot(1)),
+            ("wandb", wandb),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
+            ("s3", buckets.router()),
             ("control", crate::control::router(clock.clone(), faults.clone())),
         ];
         let (mut urls, mut tasks) = (BTreeMap::new(), JoinSet::new());
@@ -88,10 +113,24 @@ impl Sandbox {
             let router = if name == "asana" { asana::crowd(router, asana.clone()) } else { router };
             tasks.spawn(serve(name, listener, router));
         }
-        Ok(Self { organisation, clock, faults, credentials, asana, keys, secrets, store, urls, _tasks: tasks })
+        Ok(Self {
+            organisation,
+            clock,
+            faults,
+            credentials,
+            asana,
+            keys,
+            sky,
+            wandb_keys,
+            secrets,
+            buckets,
+            store,
+            urls,
+            _tasks: tasks,
+        })
     }
 
-    /// Where an upstream answers: `github`, `asana`, `datadog`, `secrets` or `control`.
+    /// Where an upstream answers: `github`, `asana`, `skypilot`, `skypilot_old`, `wandb`, `datadog`, `secrets`, `s3` or `control`.
     #[must_use]
     pub fn url(&self, upstream: &str) -> &str {
         self.urls.get(upstream).map_or("", String::as_str)
@@ -106,6 +145,14 @@ impl Sandbox {
         let workspace = self.organisation.workspaces.first();
         let workspaces = workspace.map(|workspace| format!("{}={}", workspace.alias, workspace.gid));
         let bugs = workspace.and_then(|workspace| Some(&workspace.projects[workspace.bugs?].gid));
+        let servers = format!("prod={},lab={}", self.url("skypilot"), self.url("skypilot_old"));
+        let projects: Vec<String> = self
+            .organisation
+            .projects
+            .iter()
+            .filter(|project| project.visible)
+            .map(|project| format!("{}/{}", project.entity, project.name))
+            .collect();
         let mut env: BTreeMap<String, String> = [
             ("DATADOG_URL", self.url("datadog")),
             ("DD_API_KEY", API_KEY),
@@ -118,6 +165,12 @@ impl Sandbox {
             ("ASANA_TOKEN", ASANA_TOKEN),
             ("ASANA_WORKSPACES", &workspaces.unwrap_or_default()),
             ("ASANA_BUGS_PROJECTS", &bugs.map(|gid| format!("bugs={gid}")).unwrap_or_default()),
+            ("SKYPILOT_SERVERS", &servers),
+            ("SKYPILOT_TOKEN", SKYPILOT_TOKEN),
+            ("PRICES", skypilot::PRICES),
+            ("WANDB_URL", self.url("wandb")),
+            ("WANDB_API_KEY", WANDB_KEY),
+            ("WANDB_PROJECTS", &projects.join(",")),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -163,10 +216,34 @@ impl Sandbox {
         &self.keys
     }
 
+    /// Who is let in by SkyPilot's servers.
+    #[must_use]
+    pub const fn sky_credentials(&self) -> &SkyCredentials {
+        &self.sky.0
+    }
+
+    /// Where SkyPilot's servers work on requests.
+    #[must_use]
+    pub const fn workshop(&self) -> &Workshop {
+        &self.sky.1
+    }
+
+    /// Whom W&B lets in.
+    #[must_use]
+    pub const fn wandb_keys(&self) -> &WandbKeys {
+        &self.wandb_keys
+    }
+
     /// What Secrets Manager holds.
     #[must_use]
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// What S3 holds.
+    #[must_use]
+    pub const fn buckets(&self) -> &Buckets {
+        &self.buckets
     }
 
     /// What Datadog stored.

@@ -9,6 +9,8 @@ mod dice;
 mod pulls;
 mod rest;
 mod runs;
+mod skypilot;
+mod wandb;
 
 use crate::model::github::Repository;
 use crate::model::{Organisation, Person, Seed};
@@ -63,7 +65,9 @@ pub fn grow(seed: Seed) -> Organisation {
         repositories.push(empty(span.start, "attic", branches[0]));
     }
     let workspaces = asana::grow(seed, span);
-    Organisation { seed, people, repositories, workspaces }
+    let skypilot = skypilot::grow(seed, span, &people);
+    let projects = wandb::grow(span, seed, people.len());
+    Organisation { seed, people, repositories, workspaces, skypilot, projects }
 }
 
 fn people(dice: &mut Dice, humans: u64) -> Vec<Person> {

@@ -2,7 +2,7 @@
 
 use crate::auth::Auth;
 use crate::pause::{asked_pause, backoff, is_rate_limited};
-use crate::{Env, Error, Meter, Result, tls::Wire};
+use crate::{Env, Error, Meter, Result, Secret, tls::Wire};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,6 +29,7 @@ pub struct Http {
     auth: Auth,
     meter: Meter,
     attempt: Duration,
+    expected: fn(&Answer) -> bool,
 }
 
 /// An answer that was read to its end.
@@ -41,13 +42,22 @@ impl Http {
     /// When no client can be made.
     pub fn new(env: &Env, upstream: &'static str, base: impl Into<String>, auth: Auth) -> Result<Self> {
         env.meter().register(upstream);
-        Ok(Self { wire: env.wire()?, upstream, base: base.into(), auth, meter: env.meter().clone(), attempt: ATTEMPT })
+        let (wire, meter) = (env.wire()?, env.meter().clone());
+        Ok(Self { wire, upstream, base: base.into(), auth, meter, attempt: ATTEMPT, expected: |_| false })
     }
 
     /// With another limit for a single attempt.
     #[must_use]
     pub const fn attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
+        self
+    }
+
+    /// For upstreams that say with an error's status what is no failure of theirs: what this recognises is an answer,
+    /// whatever its status, and is not asked for again.
+    #[must_use]
+    pub const fn expecting(mut self, expected: fn(&Answer) -> bool) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -124,6 +134,7 @@ impl Http {
             }
             Ok(request)
         };
+        let used = self.auth.secret().map(Secret::expose);
         let answer = self.exchange(signed(request.clone())?).await?;
         let refused = match answer.status() {
             StatusCode::UNAUTHORIZED => true,
@@ -132,7 +143,7 @@ impl Http {
         };
         if refused
             && let Some(secret) = self.auth.secret()
-            && secret.renew().await?
+            && is_renewed(secret, used.as_deref()).await?
         {
             tracing::info!(upstream = self.upstream, secret = secret.name(), "credentials renewed after a refusal");
             let answer = self.exchange(signed(request)?).await?;
@@ -147,7 +158,7 @@ impl Http {
     /// For every status that is no success.
     pub fn judge(&self, what: &str, answer: Answer) -> Result<Answer> {
         let status = answer.status();
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        if status.is_success() || status == StatusCode::NOT_MODIFIED || (self.expected)(&answer) {
             return Ok(answer);
         }
         let upstream = self.upstream;
@@ -172,6 +183,7 @@ impl Http {
         loop {
             let result = self.once(&what, request.clone()).await;
             let pause = match &result {
+                Ok(answer) if (self.expected)(answer) => return result,
                 Ok(answer)
                     if is_rate_limited(answer) || answer.status().is_server_error() || answer.status() == 408 =>
                 {
@@ -236,6 +248,13 @@ impl Http {
             }),
         }
     }
+}
+
+/// Whether there is another secret by now than the one that was refused. Requests that are under way side by side are
+/// refused together, and one of them brings the new one for all.
+async fn is_renewed(secret: &Secret, used: Option<&str>) -> Result<bool> {
+    let other = || used != Some(secret.expose().as_str());
+    Ok(other() || secret.renew().await? || other())
 }
 
 enum Unread {
@@ -349,6 +368,17 @@ mod tests {
             let text = error.with_causes();
             assert!(!text.contains("s3cr3t") && !text.contains("ada"), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_expected_is_an_answer_whatever_its_status() {
+        let fake = Fake::start(|_, _| Reply::json(500, &json!({"detail": 7}))).await;
+        let env = Env::of::<String, String>([]);
+        let http = Http::new(&env, "fake", fake.url(), Auth::None)
+            .unwrap()
+            .expecting(|answer| answer.status() == 500 && answer.body().starts_with(b"{\"detail\""));
+        assert_eq!(http.get::<Value>("/").await.unwrap(), json!({"detail": 7}));
+        assert_eq!((fake.seen().len(), env.meter().take().errors.len()), (1, 0));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ mod meter;
 mod metric;
 mod outbox;
 mod pause;
+pub mod prices;
 pub use pause::is_rate_limited;
 mod report;
 mod score;

@@ -45,6 +45,14 @@ impl Store {
         let Some(name) = env.get("STATE_BUCKET") else {
             return Ok(Self::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()));
         };
+        Self::bucket(env, name).await
+    }
+
+    /// The bucket of this name, asked with the credentials that are configured.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub async fn bucket(env: &Env, name: &str) -> Result<Self> {
         let config = aws::config(env, "S3_URL").await?;
         // An S3 of one's own has no host name for each bucket.
         let own = aws_sdk_s3::config::Builder::from(&config).force_path_style(env.get("S3_URL").is_some());
@@ -247,42 +255,4 @@ fn walk(root: &Path, folder: &Path) -> std::io::Result<Vec<String>> {
         }
     }
     Ok(keys)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Folder;
-
-    #[tokio::test]
-    async fn an_object_comes_back_as_it_was_put_and_goes_when_deleted() {
-        let folder = Folder::new("store");
-        let store = Store::Directory(folder.path().to_owned());
-        assert!(store.get("a/b").await.unwrap().is_none());
-        store.put("a/b", b"one".to_vec()).await.unwrap();
-        store.put("a/c%2Fd", b"two".to_vec()).await.unwrap();
-        assert_eq!(store.get("a/b").await.unwrap().unwrap().bytes, b"one");
-        assert_eq!(store.list("a/").await.unwrap(), ["a/b", "a/c%2Fd"]);
-        store.delete("a/b").await.unwrap();
-        store.delete("a/b").await.unwrap();
-        assert_eq!(store.list("a/").await.unwrap(), ["a/c%2Fd"]);
-        assert_eq!(store.list("none/").await.unwrap(), Vec::<String>::new());
-    }
-
-    #[tokio::test]
-    async fn of_many_writers_who_saw_the_same_only_one_wins() {
-        let folder = Folder::new("race");
-        let store = Store::Directory(folder.path().to_owned());
-        let first = store.put_if("cursor", b"0".to_vec(), None).await.unwrap().unwrap();
-        assert!(store.put_if("cursor", b"x".to_vec(), None).await.unwrap().is_none());
-        let writers = (1..=8).map(|writer| {
-            let (store, seen) = (store.clone(), first.clone());
-            tokio::spawn(async move { store.put_if("cursor", vec![writer], Some(&seen)).await.unwrap() })
-        });
-        let mut winners = 0;
-        for writer in writers.collect::<Vec<_>>() {
-            winners += usize::from(writer.await.unwrap().is_some());
-        }
-        assert_eq!(winners, 1);
-    }
 }

@@ -96,6 +96,7 @@ mod tests {
             on_branch: true,
             push: true,
             conclusion: Some(conclusion.into()),
+            open: None,
         }
     }
 

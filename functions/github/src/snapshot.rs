@@ -209,6 +209,8 @@ pub struct Run {
     pub push: bool,
     /// What it ended with; `None` while it is not completed.
     pub conclusion: Option<String>,
+    /// Why it is not completed, in GitHub's word, such as `in_progress` or `waiting`.
+    pub open: Option<String>,
 }
 
 /// Deployments of the configured environment or workflow in the window of 30 days, and what they shipped.

@@ -13,8 +13,16 @@ function check(sentence, problems) {
 
 const build = (text) => graphql.buildSchema(text, { assumeValidSDL: true });
 const published = build(readFileSync(join(process.env.NODE_PATH, "@octokit/graphql-schema/schema.graphql"), "utf8"));
-const [subsetFile, ...documents] = process.argv.slice(2);
+const [subsetFile, ...files] = process.argv.slice(2);
 const subset = build(readFileSync(subsetFile, "utf8"));
+
+// A file of fragments alone belongs to each document that spreads one of them, as it does where they are compiled in.
+const texts = files.map((file) => [basename(file), readFileSync(file, "utf8")]);
+const asks = (text) => graphql.parse(text).definitions.some(({ kind }) => kind === "OperationDefinition");
+const names = (text) => graphql.parse(text).definitions.map(({ name }) => name?.value);
+const shared = texts.filter(([, text]) => !asks(text)).map(([, text]) => text);
+const whole = (text) => [text, ...shared.filter((more) => names(more).some((name) => text.includes(`...${name}\n`)))].join("");
+const documents = texts.filter(([, text]) => asks(text)).map(([name, text]) => [name, whole(text)]);
 
 const invalid = (schema, text) =>
   graphql.validate(schema, graphql.parse(text)).map((error) => `${error.message} (line ${error.locations?.[0]?.line})`);
@@ -129,9 +137,7 @@ check("the limits refuse a page of 101 and half a million nodes", (() => {
   return large.length === 2 ? [] : large.concat("they do not");
 })());
 check("there are documents to validate", documents.length > 0 ? [] : ["no .graphql file was found"]);
-for (const file of documents) {
-  const text = readFileSync(file, "utf8");
-  const name = basename(file);
+for (const [name, text] of documents) {
   const problems = invalid(published, text);
   check(`${name} is valid against GitHub's published schema`, problems);
   if (problems.length > 0) continue;

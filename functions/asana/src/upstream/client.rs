@@ -21,7 +21,6 @@ pub(super) const PAGES: usize = 300;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: Http,
-    token: Secret,
     gate: Arc<Gate>,
 }
 
@@ -35,21 +34,13 @@ enum Broken {
 
 impl Client {
     pub fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
-        let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token.clone()))?;
-        Ok(Self { http, token, gate })
+        let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token))?;
+        Ok(Self { http, gate })
     }
 
     /// One answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let ask = async {
-            let token = self.token.expose();
-            match self.http.get(path).await {
-                // Of several calls that are refused at one time, one brings the new token and the others find it there.
-                Err(Error::Auth { .. }) if self.token.expose() != token => self.http.get(path).await,
-                answer => answer,
-            }
-        };
-        self.gate.pass(ask).await
+        self.gate.pass(self.http.get(path)).await
     }
 
     /// A list to its end. A place in it that is not known any more, which happens to a list that takes long, restarts it once.

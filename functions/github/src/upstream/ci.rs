@@ -25,17 +25,22 @@ const ABREAST: usize = 8;
 /// The most workflows whose older runs are asked for.
 const WORKFLOWS: usize = 40;
 
+/// Up to so many unfinished runs are asked for one by one; more of them by listing those that are still unfinished.
+const FEW: usize = 3;
+
 /// What is asked for runs: stretches of creation times, and single ones that were unfinished before those.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     stretches: Vec<Stretch>,
     single: Vec<u64>,
+    /// The words that say why the single ones are unfinished, where those are many.
+    statuses: BTreeSet<String>,
 }
 
 impl Plan {
     /// All of the window.
     pub fn whole(now: Timestamp) -> Self {
-        Self { stretches: vec![(now - super::WEEK, now - 1.second())], single: Vec::new() }
+        Self { stretches: vec![(now - super::WEEK, now - 1.second())], ..Self::default() }
     }
 
     /// What may have changed since the known runs were read, in as few calls as that takes.
@@ -46,7 +51,8 @@ impl Plan {
         let fresh = known.iter().filter(|run| run.created_at >= at - now.duration_since(at)).count();
         let cost = |from: Timestamp| {
             let listed = known.iter().filter(|run| run.created_at >= from).count() + fresh;
-            listed.div_ceil(100).max(1) + unfinished.iter().filter(|run| run.created_at < from).count()
+            let older: Vec<&Run> = unfinished.iter().copied().filter(|run| run.created_at < from).collect();
+            listed.div_ceil(100).max(1) + if older.len() > FEW { statuses(&older).len() } else { older.len() }
         };
         let starts = unfinished.iter().map(|run| run.created_at).chain([latest, latest.min(now - BACK)]);
         let from = starts.min_by_key(|from| (cost(*from), *from)).unwrap_or(latest).max(now - super::WEEK);
@@ -55,12 +61,15 @@ impl Plan {
             missing.iter().map(|(start, end)| ((*start).max(now - super::WEEK), (*end).min(from - 1.second()))),
         );
         stretches.retain(|(start, end)| start <= end);
-        let single = unfinished
-            .iter()
-            .filter(|run| run.created_at < from && !inside(&stretches, run.created_at))
-            .map(|run| run.id);
-        Self { single: single.collect(), stretches }
+        let older = |run: &&Run| run.created_at < from && !inside(&stretches, run.created_at);
+        let older: Vec<&Run> = unfinished.into_iter().filter(older).collect();
+        let statuses = if older.len() > FEW { statuses(&older) } else { BTreeSet::new() };
+        Self { single: older.into_iter().map(|run| run.id).collect(), statuses, stretches }
     }
+}
+
+fn statuses(runs: &[&Run]) -> BTreeSet<String> {
+    runs.iter().filter_map(|run| run.open.clone()).collect()
 }
 
 fn inside(stretches: &[Stretch], at: Timestamp) -> bool {
@@ -76,9 +85,27 @@ pub(super) struct Answer {
 
 /// Asks what the plan says.
 pub(super) async fn ask(lister: &Lister<'_>, plan: Plan) -> Answer {
-    let single = future::join_all(plan.single.iter().map(|id| async move { (*id, lister.by_id(*id).await) }));
-    let (read, single) = future::join(lister.read(plan.stretches.clone()), single).await;
+    let (read, single) = future::join(lister.read(plan.stretches.clone()), singles(lister, &plan)).await;
     Answer { plan, read, single }
+}
+
+/// The single runs: those still unfinished from the lists of them, the others one by one.
+async fn singles(lister: &Lister<'_>, plan: &Plan) -> Vec<(u64, Result<Option<super::runs::Wire>>)> {
+    let lists = future::join_all(plan.statuses.iter().map(|status| lister.with_status(status))).await;
+    // A list that fails or is too long says nothing; whoever is not listed is asked for.
+    let unfinished = lists.into_iter().filter_map(|list| list.ok().flatten()).flatten();
+    let mut known: BTreeMap<u64, super::runs::Wire> = unfinished.map(|run| (run.id, run)).collect();
+    let answers = plan.single.iter().map(|id| {
+        let known = known.remove(id);
+        async move {
+            let answer = match known {
+                Some(run) => Ok(Some(run)),
+                None => lister.by_id(*id).await,
+            };
+            (*id, answer)
+        }
+    });
+    future::join_all(answers.collect::<Vec<_>>()).await
 }
 
 /// The runs of the window, known as a whole or not.
@@ -254,7 +281,7 @@ mod tests {
     fn two_hours_are_asked_again_where_that_costs_no_more() {
         let runs: Vec<Run> = (0..50).map(|id| known(id, 20 + i64::try_from(id).unwrap(), Some("success"))).collect();
         let plan = Plan::continued(&runs, &[], ago(15), ago(0));
-        assert_eq!(plan, Plan { stretches: vec![(ago(120), ago(0) - 1.second())], single: vec![] });
+        assert_eq!(plan, Plan { stretches: vec![(ago(120), ago(0) - 1.second())], ..Plan::default() });
     }
 
     #[test]
@@ -264,6 +291,23 @@ mod tests {
         runs.push(known(5000, 3000, None));
         let plan = Plan::continued(&runs, &[], ago(15), ago(0));
         assert_eq!((plan.stretches[0].0, plan.single), (ago(30), vec![5000]));
+    }
+
+    #[tokio::test]
+    async fn many_unfinished_runs_are_found_in_the_list_of_those_and_only_what_ended_is_asked_for() {
+        // As many runs that ended since lie between as make one listing of all of them dear.
+        let ended = |id: u64| (id == 7 || id > 30).then_some("success");
+        let runs: Vec<_> = (1..=930).map(|id| run(id, 3000 - i64::try_from(id).unwrap(), ended(id))).collect();
+        let before: Vec<Run> =
+            (1..=930).map(|id| known(id, 3000 - i64::try_from(id).unwrap(), (id > 30).then_some("success"))).collect();
+        let plan = Plan::continued(&before, &[], ago(15), ago(0));
+        assert_eq!((plan.single.len(), plan.statuses.clone()), (30, ["in_progress".to_owned()].into()));
+        let stage = Stage::new(World { runs, ..World::default() }, &[]).await;
+        let answer = ask(&Lister::new(&stage.upstream.client, "acme/web"), plan).await;
+        assert_eq!(stage.calls(), 3, "a page of the newest, the list, and the one that is not in it");
+        let after = answer.join(before, "main", ago(0), &mut Kept::default());
+        let ended = after.inside.iter().filter(|run| run.id <= 30 && run.conclusion.is_some()).map(|run| run.id);
+        assert_eq!((ended.collect::<Vec<_>>(), after.inside.len(), after.why.is_none()), (vec![7], 930, true));
     }
 
     #[test]
@@ -283,7 +327,7 @@ mod tests {
         again["run_attempt"] = 2.into();
         let again: super::super::runs::Wire = serde_json::from_value(again).unwrap();
         let read = Read { runs: [(1, again)].into(), missing: vec![], why: None };
-        let plan = Plan { stretches: vec![(ago(120), ago(0) - 1.second())], single: vec![] };
+        let plan = Plan { stretches: vec![(ago(120), ago(0) - 1.second())], ..Plan::default() };
         let mut kept = Kept::default();
         let runs = Answer { plan, read, single: vec![] }.join(before, "main", ago(0), &mut kept);
         assert_eq!(runs.inside.iter().map(|run| (run.id, run.attempt)).collect::<Vec<_>>(), [(1, 2)]);
@@ -295,7 +339,8 @@ mod tests {
     fn what_could_not_be_read_stays_as_it_was_and_missing() {
         let stretch = (ago(120), ago(0) - 1.second());
         let read = Read { missing: vec![stretch], why: Some(Error::incomplete("runs")), ..Read::default() };
-        let answer = Answer { plan: Plan { stretches: vec![stretch], single: vec![] }, read, single: vec![] };
+        let plan = Plan { stretches: vec![stretch], ..Plan::default() };
+        let answer = Answer { plan, read, single: vec![] };
         let runs = answer.join(vec![known(1, 60, None)], "main", ago(0), &mut Kept::default());
         assert_eq!((runs.inside.len(), runs.missing, runs.why.is_some()), (1, vec![stretch], true));
     }

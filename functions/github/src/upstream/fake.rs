@@ -145,12 +145,18 @@ fn listed(world: &World, seen: &Seen) -> Value {
             .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
             .map(|text| text.replace("%3A", ":"))
     };
-    let created = query("created").unwrap();
+    let created = query("created").unwrap_or_else(|| "0..9".to_owned());
     let (from, to) = created.split_once("..").unwrap();
+    let status = query("status");
     let page: usize = query("page").map_or(1, |page| page.parse().unwrap());
     // Instants as GitHub writes them compare like their texts.
     let time = |run: &Value| run["created_at"].as_str().unwrap().to_owned();
-    let mut runs: Vec<&Value> = world.runs.iter().filter(|run| (from..=to).contains(&time(run).as_str())).collect();
+    let mut runs: Vec<&Value> = world
+        .runs
+        .iter()
+        .filter(|run| (from..=to).contains(&time(run).as_str()))
+        .filter(|run| status.as_ref().is_none_or(|status| run["status"] == *status))
+        .collect();
     runs.sort_by_cached_key(|run| std::cmp::Reverse((time(run), run["id"].as_u64())));
     let shown: Vec<&&Value> = runs.iter().take(1000).skip((page - 1) * 100).take(100).collect();
     json!({ "total_count": runs.len(), "workflow_runs": shown })

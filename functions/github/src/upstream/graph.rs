@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use shared::{Error, Result};
 
 /// The document of a round.
-const ROUND: &str = include_str!("round.graphql");
+const ROUND: &str = concat!(include_str!("round.graphql"), include_str!("lists.graphql"));
 
 /// The document for the rest of a pull request's lists.
-const REST: &str = include_str!("rest.graphql");
+const REST: &str = concat!(include_str!("rest.graphql"), include_str!("lists.graphql"));
 
 /// The document for the pull requests that commits came with.
 const CHANGES: &str = include_str!("changes.graphql");

@@ -83,6 +83,7 @@ impl Wire {
             on_branch: own && !of_pull && self.head_branch.as_deref() == Some(branch),
             push: matches!(self.event.as_str(), "push" | "merge_group"),
             conclusion: self.conclusion.filter(|_| completed),
+            open: self.status.filter(|_| !completed),
         }
     }
 }
@@ -195,6 +196,23 @@ impl<'r> Lister<'r> {
             )));
         }
         Ok(Outcome::Runs(runs.into_values().collect()))
+    }
+
+    /// Every run with this status; none where they are too many for a listing.
+    pub async fn with_status(&self, status: &str) -> Result<Option<Vec<Wire>>> {
+        let page = async |number: u64| -> Result<Listed> {
+            let status = escape(status);
+            self.get(&format!("/repos/{}/actions/runs?status={status}&per_page={PAGE}&page={number}", self.repo)).await
+        };
+        let first = page(1).await?;
+        if first.total_count > LISTED {
+            return Ok(None);
+        }
+        let mut runs = first.workflow_runs;
+        for number in 2..=first.total_count.div_ceil(PAGE) {
+            runs.extend(page(number).await?.workflow_runs);
+        }
+        Ok(Some(runs))
     }
 
     async fn page(&self, (from, to): Stretch, page: u64) -> Result<Listed> {

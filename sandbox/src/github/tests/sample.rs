@@ -276,7 +276,6 @@ pub fn organisation() -> Organisation {
         ..web.clone()
     };
     Organisation {
-        seed: Seed { number: 1, size: 1, epoch: at("2026-01-08T12:00:00Z") },
         people: vec![
             person("ann", false, true),
             person("bob", false, true),
@@ -284,6 +283,6 @@ pub fn organisation() -> Organisation {
             person("helper[bot]", true, true),
         ],
         repositories: vec![web, void],
-        workspaces: Vec::new(),
+        ..Organisation::bare(Seed { number: 1, size: 1, epoch: at("2026-01-08T12:00:00Z") })
     }
 }

@@ -1,0 +1,219 @@
+//! What the collector is configured with, read and checked once.
+
+use crate::snapshot::Rules;
+use shared::{Auth, Env, Error, Result, prices, tags};
+use std::collections::BTreeSet;
+
+const EXAMPLE: &str = "an example: SKYPILOT_SERVERS=prod=https://sky.example.com";
+
+/// The whole configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The servers with their credentials.
+    pub servers: Vec<Server>,
+    /// How many days back a job may have been submitted to be seen when it ends.
+    pub history_days: i32,
+    /// What the formulas need.
+    pub rules: Rules,
+}
+
+/// One API server.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub alias: String,
+    pub url: String,
+    pub auth: Auth,
+}
+
+impl Config {
+    /// Reads every variable of the collector.
+    pub async fn read(env: &Env) -> Result<Self> {
+        let history_days = env.parsed("SKYPILOT_HISTORY_DAYS", 21_i32, "21")?;
+        if !(1..=365).contains(&history_days) {
+            let problem = format!("{history_days} is not between 1 and 365; an example: SKYPILOT_HISTORY_DAYS=21");
+            return Err(Error::config("SKYPILOT_HISTORY_DAYS", problem));
+        }
+        let long_hours = env.parsed("SKYPILOT_LONG_HOURS", 48.0_f64, "48")?;
+        if !(long_hours.is_finite() && long_hours > 0.0) {
+            let problem = format!("{long_hours} is no number of hours; an example: SKYPILOT_LONG_HOURS=48");
+            return Err(Error::config("SKYPILOT_LONG_HOURS", problem));
+        }
+        let servers = servers(env)?;
+        Ok(Self { servers, history_days, rules: Rules { long_hours, prices: prices::read(env).await? } })
+    }
+}
+
+fn servers(env: &Env) -> Result<Vec<Server>> {
+    let own = env.get("SKYPILOT_URL").map(|url| address("SKYPILOT_URL", url)).transpose()?;
+    let mut pairs = env.pairs("SKYPILOT_SERVERS", "")?;
+    if let (true, Some(_)) = (pairs.is_empty(), &own) {
+        pairs.push(("default".to_owned(), "default".to_owned()));
+    }
+    if pairs.is_empty() {
+        let problem = format!("not set, and there is no server that is asked by default; {EXAMPLE}");
+        return Err(Error::config("SKYPILOT_SERVERS", problem));
+    }
+    let single = pairs.len() == 1;
+    if let (false, Some(_)) = (single, &own) {
+        let problem = "names a single server, and SKYPILOT_SERVERS names several; an example: SKYPILOT_URL=https://sky.example.com with SKYPILOT_SERVERS=prod";
+        return Err(Error::config("SKYPILOT_URL", problem));
+    }
+    let mut seen = BTreeSet::new();
+    let mut servers = Vec::new();
+    for (alias, value) in pairs {
+        if alias.is_empty() || !seen.insert(tags::value("server", &alias)) {
+            let problem = format!("`{alias}` stands twice or is no name; {EXAMPLE}");
+            return Err(Error::config("SKYPILOT_SERVERS", problem));
+        }
+        let url = match &own {
+            Some(own) => own.clone(),
+            None => address("SKYPILOT_SERVERS", &value)?,
+        };
+        let auth = credentials(env, &alias)?;
+        servers.push(Server { alias, url, auth });
+    }
+    Ok(servers)
+}
+
+fn address(name: &str, text: &str) -> Result<String> {
+    let wrong = |problem: &str| {
+        let example = if name == "SKYPILOT_URL" { "an example: SKYPILOT_URL=https://sky.example.com" } else { EXAMPLE };
+        Err(Error::config(name, format!("{problem}; {example}")))
+    };
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(host) = host.filter(|host| !host.is_empty() && !host.starts_with('/')) else {
+        return wrong(&format!("`{text}` is no address"));
+    };
+    // Not shown: what stands before the sign may be a password.
+    if host.contains('@') {
+        return wrong("the address holds credentials, which belong into SKYPILOT_USER and SKYPILOT_PASSWORD");
+    }
+    if text.contains(|c: char| c.is_whitespace() || c == '?' || c == '#') {
+        return wrong(&format!("`{text}` is no base address"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// The credentials of one server come before those of all; a token before a user.
+fn credentials(env: &Env, alias: &str) -> Result<Auth> {
+    let suffix = format!("__{}", alias.to_uppercase().replace('-', "_"));
+    for suffix in [suffix.as_str(), ""] {
+        if let Some(token) = env.secret(&format!("SKYPILOT_TOKEN{suffix}")) {
+            return Ok(Auth::Bearer(token));
+        }
+        let (user, password) = (format!("SKYPILOT_USER{suffix}"), format!("SKYPILOT_PASSWORD{suffix}"));
+        match (env.get(&user), env.secret(&password)) {
+            (Some(name), Some(_)) if name.contains(':') => {
+                return Err(Error::config(user.as_str(), format!("no user has a colon; an example: {user}=vitals")));
+            }
+            (Some(name), Some(secret)) => return Ok(Auth::Basic(name.to_owned(), secret)),
+            (Some(_), None) => {
+                let problem = format!("not set, and {user} is; an example: {password}=0123…cdef");
+                return Err(Error::config(password, problem));
+            }
+            (None, Some(_)) => {
+                return Err(Error::config(
+                    user.as_str(),
+                    format!("not set, and {password} is; an example: {user}=vitals"),
+                ));
+            }
+            (None, None) => {}
+        }
+    }
+    let problem = format!(
+        "not set, nor SKYPILOT_USER and SKYPILOT_PASSWORD, for the server `{alias}`; an admin makes a token under \
+         Users, Service Accounts, of the server's dashboard; an example: SKYPILOT_TOKEN=sky_0123…cdef, in the \
+         environment or as a key of the secret that SECRET_ARN names"
+    );
+    Err(Error::config("SKYPILOT_TOKEN", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(pairs: &[(&str, &str)]) -> Result<Config> {
+        Config::read(&Env::of(pairs.iter().copied())).await
+    }
+
+    #[tokio::test]
+    async fn a_wrong_variable_is_named_with_an_example() {
+        let good = [("SKYPILOT_SERVERS", "prod=https://sky.example.com"), ("SKYPILOT_TOKEN", "sky_t")];
+        for (name, value) in [
+            ("SKYPILOT_SERVERS", ""),
+            ("SKYPILOT_SERVERS", "prod"),
+            ("SKYPILOT_SERVERS", "prod=sky.example.com"),
+            ("SKYPILOT_SERVERS", "prod=https://"),
+            ("SKYPILOT_SERVERS", "prod=https://a b"),
+            ("SKYPILOT_SERVERS", "prod=https://ann:s3cr3t@sky.example.com"),
+            ("SKYPILOT_SERVERS", "prod=https://a.example.com,prod=https://b.example.com"),
+            ("SKYPILOT_SERVERS", "prod=https://a.example.com,Prod=https://b.example.com"),
+            ("SKYPILOT_SERVERS", "=https://a.example.com"),
+            ("SKYPILOT_URL", "sky.example.com"),
+            ("SKYPILOT_TOKEN", ""),
+            ("SKYPILOT_HISTORY_DAYS", "many"),
+            ("SKYPILOT_HISTORY_DAYS", "0"),
+            ("SKYPILOT_LONG_HOURS", "0"),
+            ("SKYPILOT_LONG_HOURS", "NaN"),
+            ("PRICES", "cheap"),
+        ] {
+            let mut pairs = good.to_vec();
+            pairs.retain(|(other, _)| *other != name);
+            pairs.push((name, value));
+            let error = read(&pairs).await.expect_err(value);
+            let text = error.to_string();
+            assert_eq!(error.exit_code(), 78, "{text}");
+            assert!(text.starts_with(name) && text.contains("an example: ") && !text.contains("s3cr3t"), "{text}");
+        }
+        for (more, name) in [
+            (&[("SKYPILOT_USER", "ann")][..], "SKYPILOT_PASSWORD"),
+            (&[("SKYPILOT_PASSWORD", "s3cr3t")], "SKYPILOT_USER"),
+            (&[("SKYPILOT_USER", "a:b"), ("SKYPILOT_PASSWORD", "s3cr3t")], "SKYPILOT_USER"),
+        ] {
+            let pairs: Vec<_> = good[..1].iter().chain(more).copied().collect();
+            let text = read(&pairs).await.unwrap_err().to_string();
+            assert!(text.starts_with(name) && text.contains("an example: ") && !text.contains("s3cr3t"), "{text}");
+        }
+        let two =
+            [("SKYPILOT_SERVERS", "a=http://a,b=http://b"), ("SKYPILOT_URL", "http://c"), ("SKYPILOT_TOKEN", "t")];
+        assert!(read(&two).await.unwrap_err().to_string().starts_with("SKYPILOT_URL"));
+    }
+
+    #[tokio::test]
+    async fn one_server_may_be_named_by_its_address_alone() {
+        let token = ("SKYPILOT_TOKEN", "t");
+        for (pairs, alias, url) in [
+            (vec![("SKYPILOT_URL", "http://127.0.0.1:1/"), token], "default", "http://127.0.0.1:1"),
+            (vec![("SKYPILOT_URL", "http://f"), ("SKYPILOT_SERVERS", "prod"), token], "prod", "http://f"),
+            (vec![("SKYPILOT_URL", "http://f"), ("SKYPILOT_SERVERS", "prod=https://x"), token], "prod", "http://f"),
+            (vec![("SKYPILOT_SERVERS", "eu=https://x/sky/"), token], "eu", "https://x/sky"),
+        ] {
+            let config = read(&pairs).await.unwrap();
+            assert_eq!((config.servers[0].alias.as_str(), config.servers[0].url.as_str()), (alias, url));
+            assert_eq!((config.history_days, config.rules.long_hours), (21, 48.0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_has_its_own_credentials_or_those_for_all() {
+        let config = read(&[
+            ("SKYPILOT_SERVERS", "a=http://a,eu-1=http://b,c=http://c"),
+            ("SKYPILOT_TOKEN", "all"),
+            ("SKYPILOT_TOKEN__C", "own"),
+            ("SKYPILOT_USER__EU_1", "ann"),
+            ("SKYPILOT_PASSWORD__EU_1", "p"),
+        ])
+        .await
+        .unwrap();
+        let told: Vec<String> = config
+            .servers
+            .iter()
+            .map(|server| match &server.auth {
+                Auth::Bearer(secret) => format!("bearer {}", secret.expose()),
+                Auth::Basic(user, secret) => format!("{user} {}", secret.expose()),
+                _ => "none".to_owned(),
+            })
+            .collect();
+        assert_eq!(told, ["bearer all", "ann p", "bearer own"]);
+    }
+}

@@ -1,0 +1,246 @@
+//! What the collector is configured with, read and checked once.
+
+use crate::snapshot::{Rules, RunType};
+use shared::prices::{Price, Pricing, gpu_type};
+use shared::{Env, Error, Result, Secret, tags};
+use std::collections::{BTreeMap, BTreeSet};
+
+const KEYS: &str = "accuracy=accuracy,loss=loss,sps=overview/sps,hearts=env_agent/heart.gained,\
+    heart_amount=env_agent/heart.amount,queue_latency_s=skypilot/queue_latency_s";
+
+const RUN_TYPES: &str = "ptm=github.sky.,sweep=sweep,stable=stable,local=local";
+
+/// The most keys of summaries, so that the rows stay bounded.
+const MOST_KEYS: usize = 30;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The projects.
+    pub targets: Vec<Target>,
+    /// Base address of the API.
+    pub url: String,
+    /// What the formulas need.
+    pub rules: Rules,
+    /// Where in a summary the value of each word of the rules is.
+    pub paths: Vec<String>,
+    /// Where in a run's configuration its number of nodes is.
+    pub nodes: Option<String>,
+    /// By which part of its name a run is of a type.
+    pub types: Vec<(RunType, String)>,
+}
+
+/// A project and the key to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The word that tags it.
+    pub alias: String,
+    /// The team or person that owns it.
+    pub entity: String,
+    /// Its name.
+    pub project: String,
+    /// The key that may see it.
+    pub key: Secret,
+}
+
+impl Config {
+    /// Reads every variable of the collector; the prices are those of GPUs by their short names.
+    pub fn read(env: &Env, prices: &BTreeMap<String, Price>) -> Result<Self> {
+        let (words, paths) = keys(env)?;
+        let stale_minutes = env.parsed("WANDB_STALE_MINUTES", 30_u32, "30")?;
+        if !(1..=1440).contains(&stale_minutes) {
+            let problem =
+                format!("`{stale_minutes}` is no number of minutes within a day; an example: WANDB_STALE_MINUTES=30");
+            return Err(Error::config("WANDB_STALE_MINUTES", problem));
+        }
+        let pricing = match env.get("WANDB_PRICING").unwrap_or("ondemand") {
+            "ondemand" => Pricing::Ondemand,
+            "spot" => Pricing::Spot,
+            other => {
+                let problem = format!("`{other}` is neither ondemand nor spot; an example: WANDB_PRICING=spot");
+                return Err(Error::config("WANDB_PRICING", problem));
+            }
+        };
+        let gpu_price = env.get("WANDB_GPU_TYPE").and_then(|name| prices.get(&gpu_type(name))?.of(pricing));
+        Ok(Self {
+            targets: targets(env)?,
+            url: env.url("WANDB_URL", "https://api.wandb.ai")?,
+            rules: Rules { stale_minutes, keys: words, gpu_price },
+            paths,
+            nodes: env.get("WANDB_NODES_KEY").map(str::to_owned),
+            types: types(env)?,
+        })
+    }
+
+    /// What kind of work a run does, by its name and by whether it belongs to a sweep.
+    pub fn run_type(&self, display_name: &str, has_sweep: bool) -> RunType {
+        let named = |kind: RunType, text: &str| match kind {
+            RunType::Ptm => display_name.starts_with(text),
+            RunType::Sweep => has_sweep || display_name.contains(text),
+            _ => display_name.contains(text),
+        };
+        RunType::ALL
+            .into_iter()
+            .find(|kind| match self.types.iter().find(|(known, _)| known == kind) {
+                Some((_, text)) => named(*kind, text),
+                None => *kind == RunType::Sweep && has_sweep,
+            })
+            .unwrap_or(RunType::Other)
+    }
+}
+
+fn targets(env: &Env) -> Result<Vec<Target>> {
+    const EXAMPLE: &str = "an example: WANDB_PROJECTS=acme/arena,acme/side-project";
+    let wrong = |problem: String| Error::config("WANDB_PROJECTS", format!("{problem}; {EXAMPLE}"));
+    env.required("WANDB_PROJECTS", "acme/arena,acme/side-project")?;
+    let pairs = env.pairs("WANDB_PROJECTS", "")?;
+    if pairs.is_empty() {
+        return Err(wrong("names no project".to_owned()));
+    }
+    let (mut aliases, mut places) = (BTreeSet::new(), BTreeSet::new());
+    let mut targets = Vec::new();
+    for (alias, place) in pairs {
+        let word = |word: &str| !word.is_empty() && !word.contains(char::is_whitespace) && !word.contains('/');
+        let Some((entity, project)) = place.split_once('/').filter(|(entity, project)| word(entity) && word(project))
+        else {
+            return Err(wrong(format!("`{place}` is no entity/project")));
+        };
+        if !aliases.insert(tags::value("project", &alias)) || !places.insert(place.clone()) {
+            return Err(wrong(format!("`{alias}` stands twice")));
+        }
+        let hint = "an API key from wandb.ai/authorize of somebody who may see the projects";
+        let key = match env.secret_for("WANDB_API_KEY", &alias) {
+            Some(key) => key,
+            None => env.required_secret("WANDB_API_KEY", hint)?,
+        };
+        targets.push(Target { alias, entity: entity.to_owned(), project: project.to_owned(), key });
+    }
+    Ok(targets)
+}
+
+fn keys(env: &Env) -> Result<(Vec<String>, Vec<String>)> {
+    const EXAMPLE: &str = "an example: WANDB_KEYS=accuracy=eval/accuracy,loss=train/loss,sps=overview/sps";
+    let wrong = |problem: String| Error::config("WANDB_KEYS", format!("{problem}; {EXAMPLE}"));
+    let pairs = env.pairs("WANDB_KEYS", KEYS)?;
+    if !(2..=MOST_KEYS).contains(&pairs.len()) {
+        return Err(wrong(format!("holds {} keys and not 2 to {MOST_KEYS}: accuracy, loss, and others", pairs.len())));
+    }
+    for (word, path) in &pairs {
+        if word.is_empty() || tags::value("key", word) != *word {
+            return Err(wrong(format!("`{word}` is no word for a tag")));
+        }
+        if path.is_empty() {
+            return Err(wrong(format!("`{word}` names no key of a summary")));
+        }
+    }
+    Ok(pairs.into_iter().unzip())
+}
+
+fn types(env: &Env) -> Result<Vec<(RunType, String)>> {
+    let wrong = |problem: String| {
+        Error::config("WANDB_RUN_TYPES", format!("{problem}; an example: WANDB_RUN_TYPES={RUN_TYPES}"))
+    };
+    let mut types = Vec::new();
+    for (word, text) in env.pairs("WANDB_RUN_TYPES", RUN_TYPES)? {
+        let kind = RunType::ALL.into_iter().find(|kind| kind.word() == word && *kind != RunType::Other);
+        let kind = kind.ok_or_else(|| wrong(format!("`{word}` is none of ptm, sweep, stable, local")))?;
+        if text.is_empty() {
+            return Err(wrong(format!("`{word}` has no text to look for")));
+        }
+        types.push((kind, text));
+    }
+    Ok(types)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(more: &[(&str, &str)]) -> Result<Config> {
+        let base = [("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "k")];
+        let l4 = Price { ondemand: Some(0.75), spot: Some(0.25) };
+        Config::read(&Env::of(base.into_iter().chain(more.iter().copied())), &[("l4".to_owned(), l4)].into())
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named_with_an_example() {
+        for (name, value) in [
+            ("WANDB_PROJECTS", ""),
+            ("WANDB_PROJECTS", ","),
+            ("WANDB_PROJECTS", "arena"),
+            ("WANDB_PROJECTS", "acme/arena/x"),
+            ("WANDB_PROJECTS", "/arena"),
+            ("WANDB_PROJECTS", "acme/my arena"),
+            ("WANDB_PROJECTS", "acme/arena,acme/arena"),
+            ("WANDB_PROJECTS", "a=acme/arena,b=acme/arena"),
+            ("WANDB_PROJECTS", "a=acme/arena,A=acme/other"),
+            ("WANDB_API_KEY", " "),
+            ("WANDB_URL", "api"),
+            ("WANDB_STALE_MINUTES", "soon"),
+            ("WANDB_STALE_MINUTES", "0"),
+            ("WANDB_STALE_MINUTES", "2000"),
+            ("WANDB_KEYS", "accuracy=acc"),
+            ("WANDB_KEYS", "accuracy=acc,Loss=loss"),
+            ("WANDB_KEYS", "accuracy=acc,loss="),
+            ("WANDB_KEYS", "a=x,a=y"),
+            ("WANDB_PRICING", "cheap"),
+            ("WANDB_RUN_TYPES", "ptm=a,other=b"),
+            ("WANDB_RUN_TYPES", "sweep="),
+        ] {
+            let error = read(&[(name, value)]).map(drop).expect_err(value);
+            let text = error.to_string();
+            assert_eq!(error.exit_code(), 78, "{text}");
+            assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_catalogues() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.url.as_str(), config.rules.stale_minutes), ("https://api.wandb.ai", 30));
+        assert_eq!(config.rules.keys, ["accuracy", "loss", "sps", "hearts", "heart_amount", "queue_latency_s"]);
+        assert_eq!(config.paths[3..5], ["env_agent/heart.gained", "env_agent/heart.amount"]);
+        assert_eq!((config.rules.gpu_price, config.nodes), (None, None));
+    }
+
+    #[test]
+    fn a_price_wants_a_type_that_is_in_the_table() {
+        let price = |more: &[(&str, &str)]| read(more).unwrap().rules.gpu_price;
+        assert_eq!(price(&[]), None);
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "NVIDIA-L4")]), Some(0.75));
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "l4"), ("WANDB_PRICING", "spot")]), Some(0.25));
+        assert_eq!(price(&[("WANDB_GPU_TYPE", "h100")]), None);
+    }
+
+    #[test]
+    fn each_project_has_its_alias_and_its_own_key_if_there_is_one() {
+        let projects = ("WANDB_PROJECTS", "main=acme/arena, rival/pit");
+        let targets = read(&[projects, ("WANDB_API_KEY__MAIN", "own")]).unwrap().targets;
+        let told: Vec<(&str, &str, &str, String)> = targets
+            .iter()
+            .map(|one| (one.alias.as_str(), one.entity.as_str(), one.project.as_str(), one.key.expose()))
+            .collect();
+        assert_eq!(told, [("main", "acme", "arena", "own".to_owned()), ("rival/pit", "rival", "pit", "k".to_owned())]);
+    }
+
+    #[test]
+    fn the_first_type_that_fits_is_the_type_of_a_run() {
+        let config = read(&[]).unwrap();
+        for (name, has_sweep, kind) in [
+            ("github.sky.main.sweep.1", true, RunType::Ptm),
+            ("again.github.sky.main", false, RunType::Other),
+            ("stable.local", true, RunType::Sweep),
+            ("nightly_sweep_stable", false, RunType::Sweep),
+            ("stable.local", false, RunType::Stable),
+            ("ann.local.3", false, RunType::Local),
+            ("Stable", false, RunType::Other),
+            ("", false, RunType::Other),
+        ] {
+            assert_eq!(config.run_type(name, has_sweep), kind, "{name}");
+        }
+        let own = read(&[("WANDB_RUN_TYPES", "ptm=train-,local=laptop")]).unwrap();
+        assert_eq!(own.run_type("train-1", false), RunType::Ptm);
+        assert_eq!(own.run_type("my laptop", false), RunType::Local);
+        assert_eq!((own.run_type("stable", false), own.run_type("x", true)), (RunType::Other, RunType::Sweep));
+    }
+}

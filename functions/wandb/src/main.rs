@@ -1,0 +1,5 @@
+//! The bootstrap of the function.
+
+fn main() -> std::process::ExitCode {
+    shared::lambda::run::<wandb::WandB>()
+}

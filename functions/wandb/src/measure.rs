@@ -1,0 +1,40 @@
+//! What a snapshot means: every row of the catalogue as a formula over plain data.
+
+#[cfg(test)]
+mod fixture;
+mod gpus;
+mod runs;
+mod summaries;
+
+pub(crate) use gpus::silent;
+
+use crate::snapshot::Snapshot;
+use jiff::{SignedDuration, Timestamp};
+use shared::{Metric, Sample, stats};
+
+/// The window of most rows.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Every row of the project, without a value where it is unknown.
+pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
+    let mut samples = runs::samples(snapshot, now);
+    samples.extend(summaries::samples(snapshot, now));
+    samples.extend(gpus::samples(snapshot, now));
+    samples.into_iter().map(|sample| sample.tag("project", &snapshot.project)).collect()
+}
+
+/// A number of things, where it is known.
+fn number(metric: &'static Metric, number: Option<usize>) -> Sample {
+    metric.maybe(number.map(stats::count))
+}
+
+/// Whether a time lies in the window of seven days that ends now.
+fn in_week(time: Timestamp, now: Timestamp) -> bool {
+    (now - WEEK..now).contains(&time)
+}
+
+/// Whether a run trains now: running, and with a heartbeat that is not older than the limit.
+fn is_alive(run: &crate::snapshot::Run, snapshot: &Snapshot, now: Timestamp) -> bool {
+    let limit = SignedDuration::from_mins(snapshot.rules.stale_minutes.into());
+    run.state == crate::snapshot::State::Running && now.duration_since(run.heartbeat_at) <= limit
+}

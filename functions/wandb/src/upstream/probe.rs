@@ -1,0 +1,55 @@
+//! What a newcomer has to know: whether W&B answers, whose key it is, and which projects it may see.
+
+use super::Upstream;
+use super::client::Client;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::{Error, Probe, Result};
+
+const VIEWER: &str = "query Viewer { viewer { id username entity } }";
+
+const PROJECT: &str = "query Project($entity: String!, $project: String!) { \
+    project(name: $project, entityName: $entity) { name runCount \
+    runs(order: \"-heartbeat_at\", first: 1) { edges { node { name systemMetrics summaryMetrics } } } } }";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Project {
+    run_count: u64,
+}
+
+impl Upstream {
+    /// Asks who we are and whether the project is there.
+    pub async fn probe(&self, target: &str) -> Vec<Probe> {
+        let Ok(client) = self.client(target) else { return Vec::new() };
+        let place = client.target.key.place();
+        let (entity, project) = (&client.target.entity, &client.target.project);
+        let who = Probe {
+            what: "API key".to_owned(),
+            found: viewer(client).await,
+            mend: format!(
+                "put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to"
+            ),
+        };
+        let asked = client.project::<Project>(PROJECT, Map::new()).await;
+        let seen = Probe {
+            what: format!("{entity}/{project}: project"),
+            found: asked.map(|project| format!("{} runs", project.run_count)),
+            mend: format!(
+                "check the spelling of {entity}/{project} in WANDB_PROJECTS as it stands in the project's address, \
+                 and let the owner of the key in {place} join the team {entity} or view the project"
+            ),
+        };
+        vec![who, seen]
+    }
+}
+
+async fn viewer(client: &Client) -> Result<String> {
+    let data = client.data(VIEWER, &Map::new()).await?;
+    if data.get("viewer").is_some_and(Value::is_object) {
+        // Who it is may be a person's name, and is nobody else's business.
+        return Ok("accepted".to_owned());
+    }
+    let what = format!("nobody is logged in with {}", client.target.key.place());
+    Err(Error::Auth { upstream: super::client::WANDB, what })
+}

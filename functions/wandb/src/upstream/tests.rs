@@ -1,0 +1,376 @@
+//! Fetches against a fake of one route, whose runs a test moves about.
+
+use super::*;
+use serde_json::Value;
+use shared::Event;
+use shared::testing::{Fake, Reply, at};
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const NOW: &str = "2026-01-08T12:00:00Z";
+
+/// A run at the fake, with times in minutes before [`NOW`].
+#[derive(Debug, Clone)]
+struct Told {
+    name: String,
+    state: &'static str,
+    created: i64,
+    beat: Option<i64>,
+    summary: Value,
+}
+
+fn told(name: &str, state: &'static str, beat: i64, summary: Value) -> Told {
+    Told { name: name.to_owned(), state, created: beat + 60, beat: Some(beat), summary }
+}
+
+fn stamp(minutes: i64) -> String {
+    (at(NOW) - SignedDuration::from_mins(minutes)).to_string()
+}
+
+fn takes(filter: &Value, run: &Told) -> bool {
+    let fields = filter.as_object().unwrap();
+    fields.iter().all(|(key, asked)| match (key.as_str(), asked) {
+        ("$and", Value::Array(all)) => all.iter().all(|filter| takes(filter, run)),
+        ("state", Value::String(state)) => run.state == state,
+        ("state", asked) => asked["$in"].as_array().unwrap().iter().any(|state| state == run.state),
+        ("$or", Value::Array(any)) => any.iter().any(|filter| takes(filter, run)),
+        ("heartbeat_at", asked) => {
+            let beat = run.beat.map(|beat| json!(stamp(beat)));
+            beat.is_some_and(|beat| asked["$gte"].as_str() <= beat.as_str() && beat.as_str() < asked["$lt"].as_str())
+        }
+        ("name", asked) => asked["$in"].as_array().unwrap().iter().any(|name| *name == json!(run.name)),
+        (key, _) => run.summary.get(key.strip_prefix("summary_metrics.").unwrap()).is_some(),
+    })
+}
+
+/// A page of the runs that fit; the cursor is the number of runs before the next one.
+fn page(runs: &[Told], filters: &Value, order: &str, after: &Value, first: usize) -> Value {
+    let filter: Value = filters.as_str().map_or(json!({}), |text| serde_json::from_str(text).unwrap());
+    let mut all: Vec<&Told> = runs.iter().filter(|run| takes(&filter, run)).collect();
+    match order.strip_prefix("-summary_metrics.") {
+        Some(key) => all.sort_by(|a, b| {
+            let rank = |run: &Told| (run.summary[key].is_string(), run.summary[key].as_f64().unwrap_or(0.0));
+            rank(b).partial_cmp(&rank(a)).unwrap()
+        }),
+        None => all.sort_by_key(|run| (run.beat.is_none(), run.beat, Reverse(run.name.clone()))),
+    }
+    let start: usize = after.as_str().map_or(0, |after| after.parse().unwrap());
+    let end = (start + first).min(all.len());
+    let edges = all[start.min(end)..end].iter().zip(start + 1..).map(|(run, cursor)| {
+        let node = json!({
+            "name": run.name, "displayName": format!("try {}", run.name), "sweepName": null, "state": run.state,
+            "createdAt": stamp(run.created), "heartbeatAt": run.beat.map(stamp),
+            "systemMetrics": "{\"system.gpu.0.gpu\": 50}", "summaryMetrics": run.summary.to_string(),
+        });
+        json!({ "cursor": cursor.to_string(), "node": node })
+    });
+    let edges: Vec<Value> = edges.collect();
+    json!({ "edges": edges, "pageInfo": { "endCursor": end.to_string(), "hasNextPage": end < all.len() } })
+}
+
+fn answer(runs: &[Told], body: &Value) -> Value {
+    let (query, variables) = (body["query"].as_str().unwrap(), &body["variables"]);
+    let first = || usize::try_from(variables["first"].as_u64().unwrap()).unwrap();
+    let project = if query.contains("runCount") {
+        json!({ "all": runs.len(), "running": runs.iter().filter(|run| run.state == "running").count() })
+    } else if query.starts_with("query Latest") {
+        let aliases =
+            variables.as_object().unwrap().keys().filter(|name| variables.get(format!("{name}_after")).is_some());
+        let one = |alias: &String| {
+            let first = if alias == "accuracies" { 100 } else { 2 };
+            let after = &variables[format!("{alias}_after")];
+            (alias.clone(), page(runs, &variables[alias], "-heartbeat_at", after, first))
+        };
+        Value::Object(aliases.map(one).collect())
+    } else {
+        let order = variables["order"].as_str().unwrap_or("-heartbeat_at");
+        json!({ "runs": page(runs, &variables["filters"], order, &variables["after"], first()) })
+    };
+    json!({ "data": { "project": project } })
+}
+
+/// Something that happens at the upstream between two fetches.
+type Happens = fn(&Stage);
+
+struct Stage {
+    fake: Fake,
+    runs: Arc<Mutex<Vec<Told>>>,
+    upstream: Upstream,
+}
+
+fn upstream(url: &str) -> Upstream {
+    let vars = [("WANDB_URL", url), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "s3cr3t")];
+    Upstream::new(&Env::of(vars), &BTreeMap::new()).unwrap()
+}
+
+impl Stage {
+    async fn new(runs: Vec<Told>) -> Self {
+        let runs = Arc::new(Mutex::new(runs));
+        let shown = Arc::clone(&runs);
+        let fake = Fake::start(move |_, seen| {
+            let body: Value = serde_json::from_slice(&seen.body).unwrap();
+            Reply::json(200, &answer(&shown.lock().unwrap_or_else(PoisonError::into_inner), &body))
+        });
+        let fake = fake.await;
+        let upstream = upstream(fake.url());
+        Self { fake, runs, upstream }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Vec<Told>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the run of this name.
+    fn change(&self, name: &str, change: impl FnOnce(&mut Told)) {
+        change(self.runs().iter_mut().find(|run| run.name == name).unwrap());
+    }
+
+    /// A fetch so many minutes after [`NOW`], with the calls it made and whether it asked for everything.
+    async fn fetch(&self, minutes: i64, last: Option<&Snapshot>) -> (Snapshot, usize, bool) {
+        let before = self.fake.seen().len();
+        let now = at(NOW) + SignedDuration::from_mins(minutes);
+        let cx = Context::new(Event::new(now, now), "acme/arena", last.map(|_| at(NOW)));
+        let snapshot = self.upstream.fetch(&cx, "acme/arena", last.cloned()).await.unwrap();
+        assert!(cx.gaps().is_empty(), "{:?}", cx.gaps());
+        (snapshot, self.fake.seen().len() - before, cx.is_whole())
+    }
+}
+
+fn values(snapshot: &Snapshot, word: &str) -> Vec<f64> {
+    let runs = snapshot.runs.iter().flatten();
+    let mut values: Vec<f64> = runs.filter_map(|run| run.values.as_ref()?.get(word).copied()).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// A week of runs: every fiftieth minute one ended.
+fn week(number: i64) -> Vec<Told> {
+    (0..number)
+        .map(|place| told(&format!("run{place:04}"), "finished", 5 + place * 50, json!({ "_step": 1 })))
+        .collect()
+}
+
+#[tokio::test]
+async fn thirty_thousand_old_runs_cost_nothing() {
+    let mut runs: Vec<Told> = (0..200)
+        .map(|place| told(&format!("new{place}"), "finished", 5 + place * 40, json!({ "accuracy": 0.5, "loss": 1 })))
+        .collect();
+    runs.extend(
+        (0..30_000).map(|place| told(&format!("old{place}"), "crashed", 20_000 + place, json!({ "accuracy": 0.4 }))),
+    );
+    let stage = Stage::new(runs).await;
+    let (first, calls, whole) = stage.fetch(0, None).await;
+    assert!(calls < 10 && whole, "{calls} calls");
+    assert_eq!((first.counts.unwrap().all, first.runs.as_ref().unwrap().len()), (30_200, 200));
+    assert_eq!(values(&first, "accuracy").len(), 200, "every accuracy of the week is known");
+    let (_, calls, whole) = stage.fetch(15, Some(&first)).await;
+    assert!(calls <= 5 && !whole, "{calls} calls");
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_the_end_of_the_week_and_no_further() {
+    let mut runs = week(250);
+    runs.push(Told { beat: None, ..told("waiting", "pending", 0, json!({})) });
+    let stage = Stage::new(runs).await;
+    let (snapshot, calls, _) = stage.fetch(0, None).await;
+    // 201 runs ended within the week: the third page shows where it begins.
+    assert_eq!(snapshot.runs.unwrap().len(), 202);
+    assert_eq!(calls, 1 + 3 + 1 + 1 + 1, "counts, three pages, best, the newest and what is behind them");
+}
+
+#[tokio::test]
+async fn a_continued_fetch_knows_what_a_whole_one_knows() {
+    let mut runs = week(150);
+    runs.push(told("zombie", "running", 3000, json!({ "loss": 7 })));
+    runs.push(told("alive", "running", 0, json!({ "loss": 3 })));
+    runs.push(told("back", "failed", 700, json!({ "_step": 2 })));
+    runs.push(told("doomed", "running", 4000, json!({})));
+    let stage = Stage::new(runs).await;
+    let mut last = stage.fetch(0, None).await.0;
+    let happens: [(&str, Happens); 7] = [
+        ("nothing", |stage| stage.change("alive", |run| run.beat = Some(-14))),
+        ("one ends and one begins", |stage| {
+            stage.change("alive", |run| (run.state, run.beat) = ("finished", Some(-20)));
+            stage.runs().push(told("fresh", "running", -29, json!({ "accuracy": 0.75 })));
+        }),
+        ("a dead one is closed", |stage| stage.change("zombie", |run| run.state = "crashed")),
+        ("a failed one is put back to waiting", |stage| stage.change("back", |run| run.state = "pending")),
+        ("it trains again", |stage| stage.change("back", |run| (run.state, run.beat) = ("running", Some(-74)))),
+        ("a dead one is deleted", |stage| stage.runs().retain(|run| run.name != "doomed")),
+        ("both end", |stage| {
+            stage.change("back", |run| (run.state, run.beat) = ("finished", Some(-95)));
+            stage.change("fresh", |run| (run.state, run.beat) = ("killed", Some(-100)));
+        }),
+    ];
+    for (step, (what, happen)) in (1..).zip(happens) {
+        happen(&stage);
+        let (continued, calls, whole) = stage.fetch(step * 15, Some(&last)).await;
+        assert!(calls <= 7 && !whole, "{what}: {calls} calls");
+        let full = stage.fetch(step * 15, None).await.0;
+        assert_eq!((continued.counts, continued.best), (full.counts, full.best), "{what}");
+        let bare = |snapshot: &Snapshot| -> Vec<Run> {
+            snapshot.runs.iter().flatten().map(|run| Run { values: None, ..run.clone() }).collect()
+        };
+        assert_eq!(bare(&continued), bare(&full), "{what}");
+        let now = at(NOW) + SignedDuration::from_mins(step * 15);
+        let said = |snapshot: &Snapshot| shared::testing::lines(&measure::all(snapshot, now));
+        assert_eq!(said(&continued), said(&full), "{what}");
+        last = continued;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_old_or_was_read_otherwise_is_not_continued() {
+    let stage = Stage::new(week(10)).await;
+    let last = stage.fetch(0, None).await.0;
+    assert!(!stage.fetch(120, Some(&last)).await.2);
+    assert!(stage.fetch(135, Some(&last)).await.2, "two hours are too long");
+    assert!(stage.fetch(15, Some(&Snapshot { reading: "another".into(), ..last.clone() })).await.2);
+    assert!(stage.fetch(15, Some(&Snapshot { runs: None, ..last.clone() })).await.2);
+    assert!(stage.fetch(15, Some(&Snapshot { summaries: None, ..last.clone() })).await.2);
+    let kept = Snapshot { at: at(NOW) + SignedDuration::from_hours(23), ..last };
+    assert!(!stage.fetch(23 * 60 + 45, Some(&kept)).await.2);
+    assert!(stage.fetch(24 * 60, Some(&kept)).await.2, "once a day everything is asked");
+}
+
+#[tokio::test]
+async fn the_latest_value_is_found_behind_the_newest_runs_and_behind_what_is_no_number() {
+    let mut runs = week(100);
+    for (place, loss) in [(30, json!("NaN")), (31, json!("NaN")), (32, json!("NaN")), (40, json!(0.5)), (50, json!(9))]
+    {
+        runs[place].summary = json!({ "loss": loss });
+    }
+    runs[60].summary = json!({ "accuracy": 0.125 });
+    let stage = Stage::new(runs).await;
+    let (snapshot, calls, _) = stage.fetch(0, None).await;
+    assert!(calls <= 9, "{calls}");
+    let lines = shared::testing::lines(&measure::all(&snapshot, at(NOW)));
+    for line in
+        ["wandb.metrics.latest_loss{project:acme/arena} 0.5", "wandb.metrics.avg_accuracy_7d{project:acme/arena} 0.125"]
+    {
+        assert!(lines.contains(line), "{lines}");
+    }
+    let searched = snapshot.summaries.unwrap();
+    assert_eq!(searched["other/loss"], at(NOW) - SignedDuration::from_mins(5 + 40 * 50));
+    assert_eq!(searched["other/sps"], at(NOW) - WEEK, "nobody has it");
+}
+
+#[tokio::test]
+async fn a_row_that_loses_its_run_is_searched_anew() {
+    let mut runs = week(100);
+    runs[40].summary = json!({ "loss": 0.5 });
+    runs[50].summary = json!({ "loss": 9 });
+    let stage = Stage::new(runs).await;
+    let last = stage.fetch(0, None).await.0;
+    stage.change("run0040", |run| (run.state, run.beat) = ("running", Some(-14)));
+    let (snapshot, _, whole) = stage.fetch(15, Some(&last)).await;
+    assert!(whole, "the next one was never looked at");
+    let now = at(NOW) + SignedDuration::from_mins(15);
+    let lines = shared::testing::lines(&measure::all(&snapshot, now));
+    assert!(lines.contains("wandb.metrics.latest_loss{project:acme/arena} 9"), "{lines}");
+}
+
+#[tokio::test]
+async fn the_best_accuracy_stands_behind_what_is_no_number() {
+    let mut runs = week(3);
+    runs.extend(
+        (0..60).map(|place| told(&format!("nan{place}"), "finished", 30_000 + place, json!({ "accuracy": "NaN" }))),
+    );
+    runs.push(told("best", "finished", 40_000, json!({ "accuracy": 0.97 })));
+    runs.push(told("crashed", "crashed", 40_000, json!({ "accuracy": 0.99 })));
+    let stage = Stage::new(runs).await;
+    assert_eq!(stage.fetch(0, None).await.0.best, Some(Some(0.97)));
+    let nobody = Stage::new(week(3)).await;
+    assert_eq!(nobody.fetch(0, None).await.0.best, Some(None));
+}
+
+#[tokio::test]
+async fn where_the_living_fill_more_than_a_page_the_top_is_read_once_more() {
+    let living = |place: i64| told(&format!("live{place:03}"), "running", place / 20, json!({}));
+    let runs: Arc<Mutex<Vec<Told>>> = Arc::new(Mutex::new((0..180).map(living).collect()));
+    let shown = Arc::clone(&runs);
+    let fake = Fake::start(move |_, seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let mut runs = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = Reply::json(200, &answer(&runs, &body));
+        // Behind the back of the reader a run of the second page moves to the top.
+        if body["query"].as_str().unwrap().starts_with("query Recent") && body["variables"]["after"].is_null() {
+            runs.iter_mut().find(|run| run.name == "live150").unwrap().beat = Some(-1);
+        }
+        reply
+    });
+    let fake = fake.await;
+    let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
+    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap();
+    assert_eq!(snapshot.runs.unwrap().len(), 180, "nobody is lost");
+}
+
+#[tokio::test]
+async fn an_endless_list_ends_in_an_error() {
+    let mut node = page(&week(1), &json!({}), "-heartbeat_at", &Value::Null, 1)["edges"][0]["node"].clone();
+    node["heartbeatAt"] = json!(stamp(1));
+    let fake = Fake::start(move |number, seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        if !body["query"].as_str().unwrap().starts_with("query Recent") {
+            return Reply::json(200, &answer(&[], &body));
+        }
+        // The cursor comes back to an earlier one.
+        let runs = json!({ "edges": [{ "cursor": "x", "node": node }],
+            "pageInfo": { "endCursor": (number % 3).to_string(), "hasNextPage": true } });
+        Reply::json(200, &json!({ "data": { "project": { "runs": runs } } }))
+    });
+    let fake = fake.await;
+    let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
+    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap();
+    assert!(snapshot.runs.is_none() && cx.gaps()["recent"].contains("come back"), "{:?}", cx.gaps());
+    assert!(fake.seen().len() < 10);
+}
+
+#[tokio::test]
+async fn a_request_is_signed_and_names_no_secret_when_it_is_refused() {
+    let ok = Stage::new(Vec::new()).await;
+    ok.fetch(0, None).await;
+    let seen = ok.fake.seen();
+    // `api:s3cr3t`
+    assert!(
+        seen.iter().all(|seen| seen.headers["authorization"] == "Basic YXBpOnMzY3IzdA==" && seen.path == "/graphql")
+    );
+    let denied = json!({ "errors": [{ "message": "permission denied", "path": ["project"],
+        "extensions": { "code": "PERMISSION_ERROR" } }], "data": { "project": null } });
+    for (status, body, kind) in [
+        (401, denied.clone(), "auth"),
+        (403, denied.clone(), "auth"),
+        (404, json!({ "errors": ["project not found"] }), "not_found"),
+        (200, denied, "auth"),
+        (200, json!({ "errors": [{ "message": "project not found" }], "data": null }), "not_found"),
+        (200, json!({ "data": { "project": null } }), "not_found"),
+    ] {
+        let fake = Fake::start(move |_, _| Reply::json(status, &body)).await;
+        let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
+        let error = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap_err();
+        let text = error.with_causes();
+        assert_eq!((error.kind(), fake.seen().len()), (Some(kind), 1), "{text}");
+        assert!(!text.contains("s3cr3t") && !text.contains("denied"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_newcomer_is_told_whose_key_is_missing_and_where_to_get_one() {
+    for (viewer, project, found) in [
+        (json!({ "id": "1" }), json!({ "runCount": 7 }), [true, true]),
+        (Value::Null, Value::Null, [false, false]),
+        (json!({ "id": "1" }), Value::Null, [true, false]),
+    ] {
+        let fake = Fake::start(move |_, seen| {
+            let body: Value = serde_json::from_slice(&seen.body).unwrap();
+            let is_viewer = body["query"].as_str().unwrap().contains("viewer");
+            let data = if is_viewer { json!({ "viewer": viewer }) } else { json!({ "project": project }) };
+            Reply::json(200, &json!({ "data": data }))
+        });
+        let fake = fake.await;
+        let probes = upstream(fake.url()).probe("acme/arena").await;
+        assert_eq!(probes.iter().map(|probe| probe.found.is_ok()).collect::<Vec<bool>>(), found);
+        assert!(probes[0].mend.contains("wandb.ai/authorize") && probes[0].mend.contains("WANDB_API_KEY"));
+        assert!(probes[1].what.contains("acme/arena") && probes[1].mend.contains("WANDB_PROJECTS"));
+    }
+}

@@ -1,0 +1,91 @@
+//! The store keeps one promise, whether it is a directory or a bucket.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
+use shared::testing::{Folder, at};
+use shared::{Env, Store};
+
+const NOW: &str = "2026-01-08T12:00:00Z";
+
+async fn sandbox() -> Sandbox {
+    let seed = Seed { number: 1, size: 0, epoch: at(NOW) };
+    let sandbox = Sandbox::start(Options::new(seed, Clock::at(at(NOW)))).await.unwrap();
+    sandbox.buckets().make("state");
+    sandbox
+}
+
+async fn bucket(sandbox: &Sandbox, name: &str) -> Store {
+    let more = [
+        ("STATE_BUCKET", name),
+        ("S3_URL", sandbox.url("s3")),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "key"),
+    ];
+    Store::open(&Env::of(more)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_what_a_directory_keeps() {
+    let (folder, sandbox) = (Folder::new("bucket"), sandbox().await);
+    for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
+        assert!(store.get("a/none").await.unwrap().is_none());
+        store.put("a/b", b"one".to_vec()).await.unwrap();
+        assert_eq!(store.get("a/b").await.unwrap().unwrap().bytes, b"one");
+        store.put("a/c%2Fd e&f", vec![0, 255, 10]).await.unwrap();
+        assert_eq!(store.get("a/c%2Fd e&f").await.unwrap().unwrap().bytes, [0, 255, 10]);
+        assert_eq!(store.list("a/").await.unwrap(), ["a/b", "a/c%2Fd e&f"]);
+        let seen = store.get("a/b").await.unwrap().unwrap().version;
+        let next = store.put_if("a/b", b"two".to_vec(), Some(&seen)).await.unwrap().unwrap();
+        assert!(store.put_if("a/b", b"late".to_vec(), Some(&seen)).await.unwrap().is_none(), "somebody was faster");
+        assert!(store.put_if("a/b", b"new".to_vec(), None).await.unwrap().is_none(), "there is one already");
+        store.delete("a/b").await.unwrap();
+        store.delete("a/b").await.unwrap();
+        assert!(store.put_if("a/b", b"gone".to_vec(), Some(&next)).await.unwrap().is_none(), "somebody deleted it");
+        assert!(store.put_if("a/b", b"first".to_vec(), None).await.unwrap().is_some());
+        assert_eq!(store.list("none/").await.unwrap(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn of_many_writers_who_saw_the_same_only_one_wins() {
+    let (folder, sandbox) = (Folder::new("race"), sandbox().await);
+    for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
+        let first = store.put_if("cursor", b"0".to_vec(), None).await.unwrap().unwrap();
+        let writers = (1..=8).map(|writer| {
+            let (store, seen) = (store.clone(), first.clone());
+            tokio::spawn(async move { store.put_if("cursor", vec![writer], Some(&seen)).await.unwrap() })
+        });
+        let mut winners = 0;
+        for writer in writers.collect::<Vec<_>>() {
+            winners += usize::from(writer.await.unwrap().is_some());
+        }
+        assert_eq!(winners, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_read_to_its_end() {
+    let sandbox = sandbox().await;
+    let store = bucket(&sandbox, "state").await;
+    let names: Vec<String> = (0..1003).map(|number| format!("many/{number:04}")).collect();
+    for name in &names {
+        store.put(name, Vec::new()).await.unwrap();
+    }
+    assert_eq!(store.list("many/").await.unwrap(), names);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_or_cannot_be_reached_is_an_error_and_never_an_empty_one() {
+    let sandbox = sandbox().await;
+    let gone = bucket(&sandbox, "elsewhere").await;
+    let text = gone.get("a").await.unwrap_err().with_causes();
+    assert!(text.contains("elsewhere"), "{text}");
+    assert!(gone.list("a/").await.is_err() && gone.put("a", Vec::new()).await.is_err());
+    let store = bucket(&sandbox, "state").await;
+    sandbox.faults().inject("s3", Rule::new(Fault::status(503)));
+    assert!(store.get("a").await.is_err() && store.put_if("a", Vec::new(), None).await.is_err());
+    sandbox.faults().clear();
+    assert!(store.get("a").await.unwrap().is_none());
+}
