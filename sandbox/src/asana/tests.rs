@@ -20,8 +20,7 @@ impl Server {
     fn new() -> Self {
         let epoch = time("2026-01-08T12:00:00Z");
         let seed = Seed { number: 1, size: 1, epoch };
-        let organisation =
-            Organisation { seed, people: Vec::new(), repositories: Vec::new(), workspaces: vec![workspace()] };
+        let organisation = Organisation { workspaces: vec![workspace()], ..Organisation::bare(seed) };
         let (door, clock) = (Asana::with_token("good"), Clock::at(epoch));
         let router = crowd(router(Arc::new(organisation), clock.clone(), door.clone()), door.clone());
         Self { router, door, clock }
