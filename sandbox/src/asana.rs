@@ -1,6 +1,7 @@
 //! Asana's HTTP API over the model, as it stands at the sandbox's clock.
 
 mod access;
+mod batch;
 mod fields;
 mod query;
 mod routes;
@@ -11,10 +12,11 @@ mod view;
 pub use access::Asana;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Shared};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use query::Query;
@@ -24,6 +26,9 @@ use view::{Index, View};
 
 /// Where the API begins.
 const ROOT: &str = "/api/1.0";
+
+/// The longest body that is read.
+const LONGEST: usize = 1 << 20;
 
 /// Everything the server knows.
 #[derive(Clone)]
@@ -66,6 +71,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "No matching route for request")
+    }
+
     fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "Forbidden")
     }
@@ -74,6 +83,12 @@ impl Refusal {
         let message =
             "You've made too many requests and hit a rate limit. Please retry after the given amount of time.";
         Self { wait: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
+    fn body(&self) -> Value {
+        let help = "For more information on API status codes and how to handle them, read the docs on errors: \
+                    https://developers.asana.com/docs/errors";
+        json!({"errors": [{"message": self.message, "help": help}]})
     }
 }
 
@@ -108,42 +123,47 @@ fn token(headers: &HeaderMap) -> Option<String> {
     kind.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
+fn is_search(path: &str) -> bool {
+    path.ends_with("/tasks/search")
+}
+
 async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     let pretty = Query::new(request.uri().query().unwrap_or_default()).value("opt_pretty").is_some();
-    match answer(&state, &request) {
+    let (parts, body) = request.into_parts();
+    let answer = match to_bytes(body, LONGEST).await {
+        Ok(body) => answer(&state, &parts, &body),
+        Err(_) => Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large")),
+    };
+    match answer {
         Ok(Reply(body)) => respond(StatusCode::OK, &body, pretty, None),
-        Err(refusal) => {
-            let help = "For more information on API status codes and how to handle them, read the docs on errors: \
-                        https://developers.asana.com/docs/errors";
-            let body = json!({"errors": [{"message": refusal.message, "help": help}]});
-            respond(refusal.status, &body, pretty, refusal.wait)
-        }
+        Err(refusal) => respond(refusal.status, &refusal.body(), pretty, refusal.wait),
     }
 }
 
-fn answer(state: &State, request: &Request) -> Result<Reply, Refusal> {
-    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "No matching route for request");
-    let path = request.uri().path().strip_prefix(ROOT).ok_or_else(unknown)?.to_owned();
+fn answer(state: &State, request: &Parts, body: &[u8]) -> Result<Reply, Refusal> {
+    let path = request.uri.path().strip_prefix(ROOT).ok_or_else(Refusal::no_route)?.to_owned();
     let not_authorized = || Refusal::new(StatusCode::UNAUTHORIZED, "Not Authorized");
-    let token = token(request.headers()).filter(|token| state.door.knows(token)).ok_or_else(not_authorized)?;
-    let search = path.ends_with("/tasks/search");
-    state.door.spend(&token, search).map_err(Refusal::too_many)?;
-    if request.extensions().get::<Crowded>().is_some() {
+    let token = token(&request.headers).filter(|token| state.door.knows(token)).ok_or_else(not_authorized)?;
+    let batch = (request.method == Method::POST && path == batch::PATH).then(|| batch::actions(body));
+    let (requests, searches) = match &batch {
+        Some(Ok(actions)) => (actions.len(), batch::searches(actions)),
+        _ => (1, usize::from(is_search(&path))),
+    };
+    state.door.spend(&token, requests, searches).map_err(Refusal::too_many)?;
+    if request.extensions.get::<Crowded>().is_some() {
         return Err(Refusal::too_many(1));
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Err(unknown());
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let base = host.map_or_else(|| "https://app.asana.com".to_owned(), |host| format!("http://{host}"));
+    let now = state.clock.now();
+    if let Some(actions) = batch {
+        return Ok(batch::answer(state, &token, &base, now, &actions?));
     }
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let call = Call {
-        state,
-        token,
-        path,
-        query: Query::new(request.uri().query().unwrap_or_default()),
-        now: state.clock.now(),
-        base: host.map_or_else(|| "https://app.asana.com".to_owned(), |host| format!("http://{host}")),
-    };
-    call.route()
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Err(Refusal::no_route());
+    }
+    let query = Query::new(request.uri.query().unwrap_or_default());
+    Call { state, token, path, query, now, base }.route()
 }
 
 impl<'a> Call<'a> {

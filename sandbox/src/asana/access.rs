@@ -102,20 +102,18 @@ impl Asana {
         self.lock().generation
     }
 
-    /// Counts a request, a refused one as well, and says how many seconds to wait if it is one too many.
-    pub(super) fn spend(&self, token: &str, search: bool) -> Result<(), u64> {
-        self.spend_at(token, search, Instant::now())
+    /// Counts requests and the searches among them, refused ones as well, and says how many seconds to wait if they are
+    /// too many.
+    pub(super) fn spend(&self, token: &str, requests: usize, searches: usize) -> Result<(), u64> {
+        self.spend_at(token, requests, searches, Instant::now())
     }
 
-    fn spend_at(&self, token: &str, search: bool, now: Instant) -> Result<(), u64> {
+    fn spend_at(&self, token: &str, requests: usize, searches: usize, now: Instant) -> Result<(), u64> {
         let mut inner = self.lock();
         let usual = if inner.premium { PAID } else { FREE };
         let quota = inner.quota.unwrap_or(usual);
-        let mut spent = inner.spend((token.to_owned(), false), quota, now);
-        if search {
-            spent = spent.and(inner.spend((token.to_owned(), true), SEARCHES, now));
-        }
-        spent
+        let spent = inner.spend((token.to_owned(), false), requests, quota, now);
+        spent.and(inner.spend((token.to_owned(), true), searches, SEARCHES, now))
     }
 
     /// Begins a read, unless too many of them are being answered.
@@ -137,13 +135,13 @@ impl Asana {
 
 impl Inner {
     /// The minute is one of the wall, whatever the sandbox's clock shows: it is there to slow a client down.
-    fn spend(&mut self, who: (String, bool), quota: usize, now: Instant) -> Result<(), u64> {
+    fn spend(&mut self, who: (String, bool), requests: usize, quota: usize, now: Instant) -> Result<(), u64> {
         let asked = self.asked.entry(who).or_default();
         while asked.front().is_some_and(|then| now.duration_since(*then) >= WINDOW) {
             asked.pop_front();
         }
-        asked.push_back(now);
-        if asked.len() <= quota {
+        asked.extend(std::iter::repeat_n(now, requests));
+        if requests == 0 || asked.len() <= quota {
             return Ok(());
         }
         // There is room again when as many as are too much have left the minute.
@@ -163,13 +161,13 @@ mod tests {
         door.set_quota(2);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(door.spend_at("a", false, at(0)), Ok(()));
-        assert_eq!(door.spend_at("a", false, at(20)), Ok(()));
-        assert_eq!(door.spend_at("a", false, at(20)), Err(40));
+        assert_eq!(door.spend_at("a", 1, 0, at(0)), Ok(()));
+        assert_eq!(door.spend_at("a", 1, 0, at(20)), Ok(()));
+        assert_eq!(door.spend_at("a", 1, 0, at(20)), Err(40));
         // The refused one still stands in this minute.
-        assert_eq!(door.spend_at("a", false, at(60)), Err(20));
-        assert_eq!(door.spend_at("b", false, at(60)), Ok(()));
-        assert_eq!(door.spend_at("a", false, at(120)), Ok(()));
+        assert_eq!(door.spend_at("a", 1, 0, at(60)), Err(20));
+        assert_eq!(door.spend_at("b", 1, 0, at(60)), Ok(()));
+        assert_eq!(door.spend_at("a", 1, 0, at(120)), Ok(()));
     }
 
     #[test]
@@ -182,8 +180,8 @@ mod tests {
         readings.pop();
         assert!(door.begin("a").is_some());
         let now = Instant::now();
-        assert!((0..60).all(|_| door.spend_at("a", true, now).is_ok()));
-        assert_eq!(door.spend_at("a", true, now), Err(60));
-        assert_eq!(door.spend_at("a", false, now), Ok(()));
+        assert!((0..60).all(|_| door.spend_at("a", 1, 1, now).is_ok()));
+        assert_eq!(door.spend_at("a", 1, 1, now), Err(60));
+        assert_eq!(door.spend_at("a", 1, 0, now), Ok(()));
     }
 }

@@ -22,7 +22,11 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn new(text: &str) -> Self {
-        Self(pairs(text))
+        Self::of(pairs(text))
+    }
+
+    pub(super) const fn of(parameters: Vec<(String, String)>) -> Self {
+        Self(parameters)
     }
 
     /// The last value of a parameter, if there is one that is not empty.

@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
                 let parts: Vec<usize> = parts.map(|(at, _)| at).collect();
                 self.page(&parts, |task, depth| view.task(*task, depth))
             }
-            _ => Err(Refusal::new(StatusCode::NOT_FOUND, "No matching route for request")),
+            _ => Err(Refusal::no_route()),
         }
     }
 

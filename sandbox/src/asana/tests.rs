@@ -29,7 +29,18 @@ impl Server {
     async fn ask(&self, path: &str, token: &str) -> (StatusCode, HeaderMap, Value) {
         let request =
             Request::builder().uri(format!("/api/1.0{path}")).header("authorization", format!("Bearer {token}"));
-        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Ten requests in one.
+    async fn batch(&self, actions: &Value) -> (StatusCode, HeaderMap, Value) {
+        let request = Request::post("/api/1.0/batch").header("authorization", "Bearer good");
+        let body = json!({ "data": { "actions": actions } }).to_string();
+        self.send(request.header("content-type", "application/json").body(body.into()).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap())
@@ -230,4 +241,48 @@ async fn too_many_requests_are_told_how_long_to_wait() {
     assert_eq!(server.refused("/users/me").await.0, 429);
     drop(readings);
     server.ok("/users/me").await;
+}
+
+#[tokio::test]
+async fn a_batch_answers_each_of_its_requests_as_if_it_came_by_itself() {
+    let server = Server::new();
+    let list = json!({
+        "method": "get", "relative_path": "/tasks",
+        "data": { "project": "22", "completed_since": "now" }, "options": { "limit": 3, "fields": ["completed"] },
+    });
+    let mut second = list.clone();
+    let alone = server.ok("/tasks?project=22&completed_since=now&limit=3&opt_fields=completed").await;
+    second["options"]["offset"] = alone["next_page"]["offset"].clone();
+    let gone = json!({ "method": "get", "relative_path": "/projects/99" });
+    let nested = json!({ "method": "get", "relative_path": "/batch" });
+    let written = json!({ "method": "delete", "relative_path": "/projects/22" });
+    let queried = json!({ "method": "get", "relative_path": "/tasks?project=22" });
+    let all =
+        json!([list, second, gone, nested, written, queried, { "method": "get" }, { "relative_path": "/users/me" }]);
+    let (status, _, body) = server.batch(&all).await;
+    assert_eq!(status, StatusCode::OK);
+    let codes: Vec<u64> =
+        body["data"].as_array().unwrap().iter().map(|one| one["status_code"].as_u64().unwrap()).collect();
+    assert_eq!(codes, [200, 200, 404, 404, 404, 404, 400, 400]);
+    assert_eq!(body["data"][0]["body"], alone);
+    assert_eq!(body["data"][1]["body"], json!({ "data": [{ "gid": "112", "completed": false }], "next_page": null }));
+    assert_eq!(body["data"][2]["body"]["errors"][0]["message"], "project: Unknown object: 99");
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_as_a_whole_where_it_has_none_or_too_many_requests_or_the_minute_does_not_bear_them() {
+    let server = Server::new();
+    let me = json!({ "method": "get", "relative_path": "/users/me" });
+    let many = |number: usize| Value::Array(vec![me.clone(); number]);
+    for wrong in [json!([]), many(11), json!("all"), Value::Null] {
+        assert_eq!(server.batch(&wrong).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    server.door.set_quota(15);
+    assert_eq!(server.batch(&many(10)).await.0, StatusCode::OK);
+    let (status, headers, body) = server.batch(&many(10)).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(headers.contains_key("retry-after") && body["errors"][0]["message"].is_string(), "{body}");
+    assert_eq!(server.ask("/batch", "good").await.0, StatusCode::TOO_MANY_REQUESTS);
+    server.door.set_quota(15);
+    assert_eq!(server.ask("/batch", "good").await.0, StatusCode::NOT_FOUND, "it is posted");
 }
