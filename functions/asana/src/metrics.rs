@@ -49,7 +49,7 @@ shared::catalogue! {
     BUGS_BACKLOG = Gauge "asana.projects.bugs.backlog_count" in Task by ["project", "workspace"];
     /// Open bugs in any other section, or in none.
     BUGS_OTHER = Gauge "asana.projects.bugs.other_count" in Task by ["project", "workspace"];
-    /// Open bugs.
+    /// Open bugs, in whatever section.
     BUGS_OPEN = Gauge "asana.projects.bugs.total_open" in Task by ["project", "workspace"];
     /// Bugs completed in the last seven days.
     BUGS_COMPLETED_7D = Gauge "asana.projects.bugs.completed_7d" in Task by ["project", "workspace"];

@@ -12,7 +12,7 @@ mod wire;
 
 use crate::config::{Config, Named, Workspace};
 use crate::snapshot::{Bugs, Fetched, Kept, Snapshot, Status, Tasks};
-use client::Client;
+use client::{Client, Question};
 use futures::future;
 use gate::Gate;
 use jiff::{SignedDuration, Timestamp};
@@ -119,7 +119,7 @@ impl Upstream {
         let (projects, found, mut answers) = Box::pin(future::join3(
             projects(client, &workspace.gid),
             async { if searches { Box::pin(self.search(client, &workspace.gid, cx.now())).await } else { Ok(None) } },
-            self.ask_all(client, early, cx.now()),
+            self.ask_many(client, early, &continued),
         ))
         .await;
         let projects = cx.part("projects", projects);
@@ -205,7 +205,7 @@ impl Upstream {
             ));
         }
         let late = chosen.iter().filter(|gid| !answers.contains_key(*gid)).map(|gid| continued.tasks(gid)).collect();
-        answers.extend(self.ask_all(client, late, now).await);
+        answers.extend(self.ask_many(client, late, continued).await);
         merge::tasks(continued.tasks_known(), chosen, answers, now)
     }
 }
@@ -220,8 +220,9 @@ fn early(bugs: &[&Named], listed: Option<&BTreeSet<String>>, continued: &Continu
 
 /// The active projects of a workspace, and what their status updates say.
 async fn projects(client: &Client, workspace: &str) -> Result<BTreeMap<String, Option<Status>>> {
-    let path = format!("/projects?workspace={workspace}&archived=false&opt_fields={PROJECT}");
-    let all: Vec<ProjectRecord> = client.list(&path).await?;
+    let parameters = vec![("workspace", workspace.to_owned()), ("archived", "false".to_owned())];
+    let question = Question { path: "/projects", parameters, fields: PROJECT.to_owned() };
+    let all: Vec<ProjectRecord> = client.list(&question, None).await?;
     let active = all.into_iter().filter(|project| !project.completed);
     Ok(active.map(|project| (project.gid.clone(), project.status())).collect())
 }

@@ -253,15 +253,16 @@ async fn the_reference_organisation_costs_as_many_calls_as_the_catalogue_allows_
     }
 }
 
-/// Prints how long a fetch takes when each answer takes a tenth of a second.
 #[tokio::test]
-#[ignore = "it measures, and proves nothing"]
-async fn a_fetch_at_a_tenth_of_a_second_an_answer() {
-    let stage = Stage::new(Seed { size: 1, ..seed(1) }, at(EPOCH), false, &[]).await;
-    stage.sandbox.faults().base_latency("asana", std::time::Duration::from_millis(100));
-    for what in ["whole", "continued", "continued"] {
+async fn a_fetch_stays_within_the_calls_of_the_catalogue() {
+    for (size, full, continued) in [(1, 2 + 5 + 130, 25), (10, 12 + 50 + 1300, 180)] {
+        let stage = Stage::new(Seed { size, ..seed(1) }, at(EPOCH), false, &[("ASANA_BUDGET", "1500")]).await;
         let report = stage.run().await;
-        println!("{what}: {} calls in {:?}", report.calls, report.took);
-        stage.clock.advance(GRID);
+        assert!(report.is_up() && report.calls <= full, "size {size}: {} calls", report.calls);
+        for _ in 0..2 {
+            stage.clock.advance(GRID);
+            let report = stage.run().await;
+            assert!(report.is_up() && report.calls <= continued, "size {size}: {} calls", report.calls);
+        }
     }
 }

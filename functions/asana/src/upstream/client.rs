@@ -1,12 +1,15 @@
 //! Asking Asana: one answer, or a list to its end.
 
 use super::gate::Gate;
-use super::wire::Page;
+use super::wire::{One, Page};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use shared::http::escape;
+use serde_json::{Map, Value, json};
+use shared::http::{Answer, escape};
 use shared::{Env, Error, Http, Result, Secret};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The word that Asana is counted as.
 pub(super) const ASANA: &str = "asana";
@@ -17,11 +20,53 @@ pub(super) const PAGE: usize = 100;
 /// The most pages of a list.
 pub(super) const PAGES: usize = 300;
 
+/// The most lists that a batch asks for, which is the most that Asana answers.
+pub(super) const BATCH: usize = 10;
+
 /// A client with the token of one workspace.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: Http,
+    /// The same, to which a refused batch is an answer: the lists are then asked for one by one.
+    batches: Http,
+    /// Whether batches were refused.
+    alone: Arc<AtomicBool>,
     gate: Arc<Gate>,
+}
+
+/// What is asked of a list: its path, the parameters that say what of it, and the fields.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub path: &'a str,
+    pub parameters: Vec<(&'static str, String)>,
+    pub fields: String,
+}
+
+impl Question<'_> {
+    /// As an address below the base, but for the page.
+    fn address(&self) -> String {
+        let said: Vec<String> =
+            self.parameters.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        format!("{}?{}&opt_fields={}", self.path, said.join("&"), self.fields)
+    }
+
+    /// As a part of a batch.
+    fn action(&self) -> Value {
+        let data: Map<String, Value> =
+            self.parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let fields: Vec<&str> = self.fields.split(',').collect();
+        json!({
+            "method": "get", "relative_path": self.path, "data": data,
+            "options": { "limit": PAGE, "fields": fields },
+        })
+    }
+}
+
+/// What a part of a batch came to.
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    status_code: u16,
+    body: Value,
 }
 
 /// Why a list could not be read.
@@ -35,7 +80,8 @@ enum Broken {
 impl Client {
     pub fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
         let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token))?;
-        Ok(Self { http, gate })
+        let batches = http.clone().expecting(is_no_batch);
+        Ok(Self { http, batches, alone: Arc::default(), gate })
     }
 
     /// One answer.
@@ -43,37 +89,67 @@ impl Client {
         self.gate.pass(self.http.get(path)).await
     }
 
-    /// A list to its end. A place in it that is not known any more, which happens to a list that takes long, restarts it once.
-    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
-        match self.pages(path).await {
+    /// A list to its end, from its first page on where that is here already. A place in it that is not known any more, which
+    /// happens to a list that takes long, restarts it once.
+    pub async fn list<T: DeserializeOwned>(&self, list: &Question<'_>, first: Option<Page<T>>) -> Result<Vec<T>> {
+        let address = list.address();
+        match self.pages(&address, first).await {
             Err(Broken::Expired(_)) => tracing::info!("the place in a list expired: reading it once more"),
             Err(Broken::Other(error)) => return Err(error),
             Ok(all) => return Ok(all),
         }
-        self.pages(path).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
+        self.pages(&address, None).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
     }
 
-    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Broken> {
+    async fn pages<T: DeserializeOwned>(&self, address: &str, mut first: Option<Page<T>>) -> Result<Vec<T>, Broken> {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut offset: Option<String> = None;
         for _ in 0..PAGES {
-            let from = offset.as_ref().map(|offset| format!("&offset={}", escape(offset))).unwrap_or_default();
-            let page: Page<T> = match self.get(&format!("{path}&limit={PAGE}{from}")).await {
-                Ok(page) => page,
-                Err(error @ Error::Status { status: 400, .. }) if offset.is_some() => {
-                    return Err(Broken::Expired(error));
-                }
-                Err(error) => return Err(Broken::Other(error)),
+            let page = match first.take() {
+                Some(page) => page,
+                None => self.page(address, offset.as_deref()).await?,
             };
             all.extend(page.data);
             let Some(next) = page.next_page else { return Ok(all) };
             if !seen.insert(next.offset.clone()) {
-                return Err(Broken::Other(self.odd(path, "comes back to a page that it had before")));
+                return Err(Broken::Other(self.odd(address, "comes back to a page that it had before")));
             }
             offset = Some(next.offset);
         }
-        Err(Broken::Other(self.odd(path, &format!("has more than {PAGES} pages"))))
+        Err(Broken::Other(self.odd(address, &format!("has more than {PAGES} pages"))))
+    }
+
+    async fn page<T: DeserializeOwned>(&self, address: &str, offset: Option<&str>) -> Result<Page<T>, Broken> {
+        let from = offset.map(|offset| format!("&offset={}", escape(offset))).unwrap_or_default();
+        self.get(&format!("{address}&limit={PAGE}{from}")).await.map_err(|error| match error {
+            Error::Status { status: 400, .. } if offset.is_some() => Broken::Expired(error),
+            other => Broken::Other(other),
+        })
+    }
+
+    /// The first pages of lists, in one request. A list of which it brings none, for whatever reason, is to be asked for by
+    /// itself: then it says the reason.
+    pub async fn first_pages<T: DeserializeOwned>(&self, lists: &[Question<'_>]) -> Result<Vec<Option<Page<T>>>> {
+        let none = || lists.iter().map(|_| None).collect();
+        if self.alone.load(Ordering::Relaxed) {
+            return Ok(none());
+        }
+        let actions: Vec<Value> = lists.iter().map(Question::action).collect();
+        let body = json!({ "data": { "actions": actions } });
+        let answer = self.gate.pass(self.batches.post_for_answer("/batch", &body)).await?;
+        if is_no_batch(&answer) {
+            if !self.alone.swap(true, Ordering::Relaxed) {
+                tracing::info!(status = answer.status().as_u16(), "batches are refused: asking for lists one by one");
+            }
+            return Ok(none());
+        }
+        let outcomes: One<Vec<Outcome>> = self.batches.json("/batch", &answer)?;
+        if outcomes.data.len() != lists.len() {
+            return Err(self.odd("/batch", "has another number of answers than of questions"));
+        }
+        let page = |outcome: Outcome| (outcome.status_code == 200).then(|| serde_json::from_value(outcome.body).ok());
+        Ok(outcomes.data.into_iter().map(|outcome| page(outcome).flatten()).collect())
     }
 
     /// An answer that is not as documented; it says nothing of the query.
@@ -82,6 +158,11 @@ impl Client {
         let path = path.split('?').next().unwrap_or(path);
         Error::decode(ASANA, format!("the list at {path} {problem}"))
     }
+}
+
+/// Whether a server, or what stands before it, answers no batches.
+fn is_no_batch(answer: &Answer) -> bool {
+    matches!(answer.status().as_u16(), 400 | 403..=405 | 501)
 }
 
 #[cfg(test)]
@@ -94,6 +175,10 @@ mod tests {
         let env = Env::of([("ASANA_TOKEN", "s3cr3t")]);
         let gate = Arc::new(Gate::new(env.meter().clone()));
         (Client::new(&env, fake.url(), env.secret("ASANA_TOKEN").unwrap(), gate).unwrap(), env)
+    }
+
+    fn question(project: &str) -> Question<'static> {
+        Question { path: "/tasks", parameters: vec![("project", project.to_owned())], fields: "gid".to_owned() }
     }
 
     fn page(numbers: impl Iterator<Item = usize>, next: Option<&str>) -> Reply {
@@ -115,16 +200,16 @@ mod tests {
         })
         .await;
         let (client, _) = client(&fake);
-        let all: Vec<usize> = client.list("/tasks?project=1").await.unwrap();
+        let all: Vec<usize> = client.list(&question("1"), None).await.unwrap();
         assert_eq!(all, (0..250).collect::<Vec<_>>());
         let seen = fake.seen();
         let paths: Vec<&str> = seen.iter().map(|seen| seen.path.as_str()).collect();
         assert_eq!(
             paths,
             [
-                "/api/1.0/tasks?project=1&limit=100",
-                "/api/1.0/tasks?project=1&limit=100&offset=a%2Bb%3D",
-                "/api/1.0/tasks?project=1&limit=100&offset=c"
+                "/api/1.0/tasks?project=1&opt_fields=gid&limit=100",
+                "/api/1.0/tasks?project=1&opt_fields=gid&limit=100&offset=a%2Bb%3D",
+                "/api/1.0/tasks?project=1&opt_fields=gid&limit=100&offset=c"
             ]
         );
         assert!(seen.iter().all(|seen| seen.headers["authorization"] == "Bearer s3cr3t"));
@@ -141,7 +226,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&fake);
-        assert_eq!(reader.list::<usize>("/tasks?project=1").await.unwrap().len(), 120);
+        assert_eq!(reader.list::<usize>(&question("1"), None).await.unwrap().len(), 120);
         assert_eq!(fake.seen().len(), 4);
         let always = Fake::start(move |_, seen| match offset(seen) {
             "" => page(0..100, Some("old")),
@@ -149,7 +234,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&always);
-        assert!(reader.list::<usize>("/tasks?project=1").await.is_err());
+        assert!(reader.list::<usize>(&question("1"), None).await.is_err());
         assert_eq!(always.seen().len(), 4, "once, and not for ever");
     }
 
@@ -157,7 +242,7 @@ mod tests {
     async fn a_refusal_of_the_first_page_is_no_expired_offset() {
         let fake = Fake::start(|_, _| Reply::json(400, &json!({ "errors": [] }))).await;
         let (client, _) = client(&fake);
-        assert!(client.list::<usize>("/tasks?project=1").await.is_err());
+        assert!(client.list::<usize>(&question("1"), None).await.is_err());
         assert_eq!(fake.seen().len(), 1);
     }
 
@@ -165,12 +250,12 @@ mod tests {
     async fn an_offset_that_comes_back_and_a_list_without_end_are_errors() {
         let round = Fake::start(|number, _| page(0..1, Some(["a", "b"][number % 2]))).await;
         let (reader, _) = client(&round);
-        let error = reader.list::<usize>("/tasks?project=1").await.unwrap_err().to_string();
+        let error = reader.list::<usize>(&question("1"), None).await.unwrap_err().to_string();
         assert!(error.contains("comes back") && !error.contains("project=1"), "{error}");
         assert_eq!(round.seen().len(), 3);
         let endless = Fake::start(|number, _| page(0..1, Some(&number.to_string()))).await;
         let (reader, _) = client(&endless);
-        let error = reader.list::<usize>("/tasks?project=1").await.unwrap_err().to_string();
+        let error = reader.list::<usize>(&question("1"), None).await.unwrap_err().to_string();
         assert!(error.contains("more than 300 pages"), "{error}");
     }
 
@@ -183,7 +268,7 @@ mod tests {
         .await;
         let (client, _) = client(&fake);
         let started = std::time::Instant::now();
-        assert_eq!(client.list::<usize>("/tasks?project=1").await.unwrap().len(), 3);
+        assert_eq!(client.list::<usize>(&question("1"), None).await.unwrap().len(), 3);
         assert!(started.elapsed() >= std::time::Duration::from_secs(1));
         assert_eq!(client.gate.width(), 4);
     }

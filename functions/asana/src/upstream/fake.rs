@@ -25,8 +25,12 @@ pub(super) struct World {
     pub tasks: BTreeMap<String, (Timestamp, Value)>,
     /// Whether tasks may be searched.
     pub pays: bool,
+    /// Whether batches are answered.
+    pub batches: bool,
     /// What answers differently, by a text in the path.
     pub others: Vec<(String, Reply)>,
+    /// What was asked, in a request of its own or in a batch.
+    pub asked: Vec<String>,
 }
 
 impl World {
@@ -45,7 +49,32 @@ impl World {
         self.tasks.insert(gid.to_string(), (ago(changed), record));
     }
 
-    fn answer(&self, seen: &Seen) -> Reply {
+    /// What each action of a batch asks for, as it would be asked for by itself.
+    fn batch(&mut self, body: &[u8]) -> Reply {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let mut one = |action: &Value| {
+            let said = action["data"].as_object().unwrap().iter();
+            let said: Vec<String> =
+                said.map(|(name, value)| format!("{name}={}", value.as_str().unwrap().replace(':', "%3A"))).collect();
+            let fields: Vec<&str> =
+                action["options"]["fields"].as_array().unwrap().iter().map(|field| field.as_str().unwrap()).collect();
+            let (path, limit) = (action["relative_path"].as_str().unwrap(), &action["options"]["limit"]);
+            let path = format!("/api/1.0{path}?{}&opt_fields={}&limit={limit}", said.join("&"), fields.join(","));
+            let reply = self.answer(&Seen { method: "GET".into(), path, headers: BTreeMap::new(), body: Vec::new() });
+            let Reply::Answer(status, _, body) = reply else { panic!("a part of a batch is an answer") };
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            json!({ "status_code": status, "headers": {}, "body": body })
+        };
+        let actions = body["data"]["actions"].as_array().unwrap();
+        assert!(actions.len() <= 10, "{}", actions.len());
+        Reply::json(200, &json!({ "data": actions.iter().map(&mut one).collect::<Vec<_>>() }))
+    }
+
+    fn answer(&mut self, seen: &Seen) -> Reply {
+        if self.batches && seen.path.ends_with("/batch") {
+            return self.batch(&seen.body);
+        }
+        self.asked.push(seen.path.clone());
         if let Some((_, reply)) = self.others.iter().find(|(text, _)| seen.path.contains(text.as_str())) {
             return reply.clone();
         }
@@ -122,9 +151,14 @@ impl Stage {
         self.world.lock().unwrap()
     }
 
-    /// What was asked so far.
+    /// What was asked so far, in a request of its own or in a batch.
     pub fn asked(&self) -> Vec<String> {
-        self.fake.seen().into_iter().map(|seen| seen.path).collect()
+        self.world().asked.clone()
+    }
+
+    /// How many requests that took.
+    pub fn requests(&self) -> usize {
+        self.fake.seen().len()
     }
 
     /// A fetch so many minutes after the first run, continued where there is something to continue from.

@@ -1,14 +1,14 @@
 //! The lists of tasks, project by project: what is asked of each, and what came of it.
 
 use super::Upstream;
-use super::client::Client;
+use super::client::{BATCH, Client, Question};
 use super::gate::WIDTH;
 use super::search::instant;
-use super::wire::{BUG, BugRecord, TASK, TaskRecord};
+use super::wire::{BUG, BugRecord, Page, TASK, TaskRecord};
 use crate::config::Named;
 use crate::measure::MONTH;
 use crate::snapshot::{Bug, Bugs, Fetched, Task, Tasks};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 use shared::{Error, GRID, Result};
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ const SMALL: usize = 80;
 /// In each of so many runs another share of the small projects is read whole: what changed is not told of tasks that were
 /// deleted or taken out of a project, and to read a small one whole costs no more calls.
 const TURNS: i64 = 4;
+
+/// How many batches are under way at one time. Asana works on all of a batch side by side, and bears fifty reads at a time.
+const BATCHES: usize = 2;
 
 /// What is asked of one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,43 +97,96 @@ impl<'a> Continued<'a> {
     }
 }
 
+impl Ask {
+    fn list(&self, now: Timestamp) -> Question<'static> {
+        let mut parameters = vec![("project", self.gid.clone()), ("completed_since", instant(now - MONTH))];
+        parameters.extend(self.since.map(|since| ("modified_since", instant(since))));
+        let fields = if self.bugs { format!("{TASK},{BUG}") } else { TASK.to_owned() };
+        Question { path: "/tasks", parameters, fields }
+    }
+}
+
 impl Upstream {
-    /// Asks for all of these. When a list cannot be read, what is not begun yet is left: part of the tasks is no answer. A
+    /// Asks for all of these, in the way that fits.
+    pub(super) async fn ask_many(&self, client: &Client, asks: Vec<Ask>, continued: &Continued<'_>) -> Answers {
+        match continued.last {
+            Some(_) => Box::pin(self.ask_in_batches(client, asks, continued.now)).await,
+            None => self.ask_all(client, asks, continued.now).await,
+        }
+    }
+
+    /// Asks for each by itself. When a list cannot be read, what is not begun yet is left: part of the tasks is no answer. A
     /// project that is gone or out of sight stops nothing, since it may be one that does not count any more; and lists of
     /// bugs are asked in any case, since they are an answer of their own.
-    pub(super) async fn ask_all(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
+    async fn ask_all(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
         let stopped = &AtomicBool::new(false);
-        let each = asks.into_iter().map(|ask| async move {
-            let answer = if stopped.load(Ordering::Relaxed) && !ask.bugs {
-                Ok(None)
-            } else {
-                self.ask(client, &ask, now).await.map(Some)
-            };
-            if let Err(error) = &answer
-                && !ask.bugs
-                && !matches!(error, Error::NotFound { .. } | Error::Auth { .. })
-            {
-                stopped.store(true, Ordering::Relaxed);
-            }
-            (ask.gid, answer)
-        });
+        let each = asks.into_iter().map(|ask| self.ask_unless(stopped, client, ask, None, now));
         stream::iter(each).buffer_unordered(WIDTH).collect().await
     }
 
-    async fn ask(&self, client: &Client, ask: &Ask, now: Timestamp) -> Result<List> {
-        let gid = &ask.gid;
-        let since = ask.since.map(|since| format!("&modified_since={}", instant(since))).unwrap_or_default();
-        let window = instant(now - MONTH);
-        let path = format!("/tasks?project={gid}&completed_since={window}{since}&opt_fields={TASK}");
-        let whole = ask.since.is_none();
-        let told = |record: &TaskRecord| (record.gid.clone(), record.task(&self.digester, Some(gid)));
-        if ask.bugs {
-            let records: Vec<BugRecord> = client.list(&format!("{path},{BUG}")).await?;
-            let tasks = records.iter().map(|record| told(&record.task)).collect();
-            let bugs = records.iter().map(|record| (record.task.gid.clone(), record.bug(&self.config, gid))).collect();
-            return Ok(List { whole, tasks, bugs });
+    /// Asks in batches, for lists that are short: what changed since the last fetch is rarely more than a page of any.
+    async fn ask_in_batches(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
+        let stopped = &AtomicBool::new(false);
+        let (bugs, asks): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.bugs);
+        let batches: Vec<_> =
+            asks.chunks(BATCH).map(|asks| self.ask_batch(stopped, client, asks.to_vec(), now)).collect();
+        let batches = stream::iter(batches).buffer_unordered(BATCHES).collect::<Vec<Answers>>();
+        let (mut answers, found) = Box::pin(future::join(self.ask_all(client, bugs, now), batches)).await;
+        answers.extend(found.into_iter().flatten());
+        answers
+    }
+
+    async fn ask_batch(&self, stopped: &AtomicBool, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
+        let mut answers: Answers = asks.iter().map(|ask| (ask.gid.clone(), Ok(None))).collect();
+        if stopped.load(Ordering::Relaxed) {
+            return answers;
         }
-        let records: Vec<TaskRecord> = client.list(&path).await?;
+        let questions: Vec<_> = asks.iter().map(|ask| ask.list(now)).collect();
+        match client.first_pages(&questions).await {
+            Ok(pages) => {
+                let each = asks.into_iter().zip(pages);
+                let each = each.map(|(ask, first)| self.ask_unless(stopped, client, ask, first, now));
+                answers.extend(stream::iter(each).buffer_unordered(WIDTH).collect::<Answers>().await);
+            }
+            Err(error) => {
+                stopped.store(true, Ordering::Relaxed);
+                answers.extend(asks.first().map(|ask| (ask.gid.clone(), Err(error))));
+            }
+        }
+        answers
+    }
+
+    async fn ask_unless(
+        &self,
+        stopped: &AtomicBool,
+        client: &Client,
+        ask: Ask,
+        first: Option<Page<TaskRecord>>,
+        now: Timestamp,
+    ) -> (String, Result<Option<List>>) {
+        if stopped.load(Ordering::Relaxed) && !ask.bugs {
+            return (ask.gid, Ok(None));
+        }
+        let answer = self.ask(client, &ask, first, now).await;
+        if let Err(error) = &answer
+            && !ask.bugs
+            && !matches!(error, Error::NotFound { .. } | Error::Auth { .. })
+        {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        (ask.gid, answer.map(Some))
+    }
+
+    async fn ask(&self, client: &Client, ask: &Ask, first: Option<Page<TaskRecord>>, now: Timestamp) -> Result<List> {
+        let (question, whole) = (ask.list(now), ask.since.is_none());
+        let told = |record: &TaskRecord| (record.gid.clone(), record.task(&self.digester, Some(&ask.gid)));
+        if ask.bugs {
+            let records: Vec<BugRecord> = client.list(&question, None).await?;
+            let tasks = records.iter().map(|record| told(&record.task)).collect();
+            let bug = |record: &BugRecord| (record.task.gid.clone(), record.bug(&self.config, &ask.gid));
+            return Ok(List { whole, tasks, bugs: records.iter().map(bug).collect() });
+        }
+        let records: Vec<TaskRecord> = client.list(&question, first).await?;
         Ok(List { whole, tasks: records.iter().map(told).collect(), bugs: Vec::new() })
     }
 }

@@ -17,14 +17,14 @@ const STEP: SignedDuration = SignedDuration::from_millis(1);
 
 /// An instant as Asana writes it.
 pub(super) fn instant(time: Timestamp) -> String {
-    escape(&format!("{time:.3}"))
+    format!("{time:.3}")
 }
 
 impl Upstream {
     /// All tasks that are open or were completed in the window, by search; none where the domain may not search.
     pub(super) async fn search(&self, client: &Client, workspace: &str, now: Timestamp) -> Result<Option<Tasks>> {
         let open = found(client, workspace, "completed=false".to_owned());
-        let done = format!("completed=true&completed_at.after={}", instant(now - MONTH - STEP));
+        let done = format!("completed=true&completed_at.after={}", escape(&instant(now - MONTH - STEP)));
         match Box::pin(future::try_join(open, found(client, workspace, done))).await {
             Ok((open, done)) => {
                 let task = |record: TaskRecord| (record.gid.clone(), record.task(&self.digester, None));
@@ -50,7 +50,7 @@ async fn found(client: &Client, workspace: &str, filter: String) -> Result<BTree
     let mut after: Option<Timestamp> = None;
     for _ in 0..PAGES {
         // Several tasks may have one time, so that those of the last time are asked for again.
-        let from = after.map(|last| format!("&created_at.after={}", instant(last - STEP))).unwrap_or_default();
+        let from = after.map(|last| format!("&created_at.after={}", escape(&instant(last - STEP)))).unwrap_or_default();
         let order = "sort_by=created_at&sort_ascending=true";
         let page: Page<TaskRecord> =
             client.get(&format!("{path}?{filter}&{order}&limit={PAGE}&opt_fields={TASK}{from}")).await?;

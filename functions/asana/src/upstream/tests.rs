@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// A hundred and eighteen active projects, two completed ones, and 250 tasks in the first of them.
 fn world() -> World {
-    let mut world = World::default();
+    let mut world = World { batches: true, ..World::default() };
     for project in 0..120 {
         world.projects.insert((1000 + project).to_string(), project >= 118);
     }
@@ -77,9 +77,12 @@ async fn a_continued_fetch_asks_for_what_changed_and_knows_what_a_whole_one_know
             world.projects.insert((2000 + step).to_string(), false);
             world.put(2000 + number, 9000, None, &[&(2000 + step).to_string()], 9000);
         }
-        let before = stage.asked().len();
+        let (before, requests) = (stage.asked().len(), stage.requests());
         let (fetched, cx) = stage.fetch(minutes, Some(&last)).await;
         assert!(!cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+        // Two pages of projects, the bugs, and all the others by ten.
+        let requests = stage.requests() - requests;
+        assert!(requests <= 2 + 1 + 12 + 1, "{requests}");
         let asked = stage.asked()[before..].to_vec();
         // Pages of what did not change are not read: 2 of projects, and one each of 118, of one that is gone, and a new one.
         assert!(asked.len() <= 2 + 118 + 2, "{}", asked.len());
@@ -314,4 +317,58 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     let elsewhere = stage.upstream.probe("acme").await;
     let text = elsewhere[0].found.as_ref().unwrap_err().to_string();
     assert!(text.contains("ASANA_WORKSPACES=acme=3"), "{text}");
+}
+
+#[tokio::test]
+async fn where_batches_are_refused_each_list_is_asked_for_by_itself_and_it_is_said_once() {
+    let journal = Journal::keep();
+    for status in [400, 403, 404, 405] {
+        let stage = Stage::new(world(), &[BUGS]).await;
+        stage.world().others.push(("/batch".into(), Reply::status(status)));
+        stage.world().batches = false;
+        let first = stage.fetch(0, None).await.0.unwrap();
+        stage.world().put(9000, -5, None, &["1003"], -5);
+        let requests = stage.requests();
+        let (second, cx) = stage.fetch(15, Some(&first)).await;
+        assert!(cx.gaps().is_empty(), "{status}: {:?}", cx.gaps());
+        let second = second.unwrap();
+        assert_eq!(second, stage.fetch(15, None).await.0.unwrap(), "{status}");
+        assert!(stage.requests() - requests > 200);
+        let asked = stage.asked().iter().filter(|path| path.ends_with("/batch")).count();
+        assert!((1..=2).contains(&asked), "{status}: {asked}");
+        let before = stage.asked().len();
+        stage.fetch(30, Some(&second)).await.0.unwrap();
+        assert!(!stage.asked()[before..].iter().any(|path| path.ends_with("/batch")));
+    }
+    assert_eq!(journal.text().matches("batches are refused").count(), 4);
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_that_fails_is_asked_for_by_itself_and_says_its_reason() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let first = stage.fetch(0, None).await.0.unwrap();
+    for (reply, reason) in [(Reply::status(403), "403"), (Reply::json(200, &json!({ "data": [{}] })), "another shape")]
+    {
+        stage.world().others = vec![("project=1004&".into(), reply)];
+        let before = stage.asked().len();
+        let (fetched, cx) = stage.fetch(15, Some(&first)).await;
+        assert!(cx.gaps()["tasks"].contains(reason), "{:?}", cx.gaps());
+        assert_eq!(fetched.unwrap().snapshot.tasks, None);
+        assert_eq!(stage.asked()[before..].iter().filter(|path| path.contains("project=1004&")).count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_changed_goes_on_behind_the_page_that_a_batch_brought() {
+    let stage = Stage::new(world(), &[]).await;
+    let first = stage.fetch(0, None).await.0.unwrap();
+    for task in 0..230 {
+        stage.world().put(task, 9000, Some(-3), &["1000"], -5);
+    }
+    let (second, cx) = stage.fetch(15, Some(&first)).await;
+    assert!(!cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+    assert_eq!(second.unwrap(), stage.fetch(15, None).await.0.unwrap());
+    let pages =
+        stage.asked().iter().filter(|path| path.contains("project=1000&") && path.contains("modified_since")).count();
+    assert_eq!(pages, 3);
 }
