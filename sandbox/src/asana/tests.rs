@@ -251,7 +251,7 @@ async fn a_batch_answers_each_of_its_requests_as_if_it_came_by_itself() {
         "data": { "project": "22", "completed_since": "now" }, "options": { "limit": 3, "fields": ["completed"] },
     });
     let mut second = list.clone();
-    let alone = server.ok("/tasks?project=22&completed_since=now&limit=3&opt_fields=completed").await;
+    let alone = server.ok("/tasks?completed_since=now&project=22&limit=3&opt_fields=completed").await;
     second["options"]["offset"] = alone["next_page"]["offset"].clone();
     let gone = json!({ "method": "get", "relative_path": "/projects/99" });
     let nested = json!({ "method": "get", "relative_path": "/batch" });
