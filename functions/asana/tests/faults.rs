@@ -5,7 +5,7 @@ mod stage;
 use asana::Asana;
 use sandbox::{API_KEY, ASANA_TOKEN, Clock, Fault, Options, Rule, Sandbox, Seed};
 use serde_json::{Value, json};
-use shared::testing::{Folder, Journal, at, gauges};
+use shared::testing::{Folder, Journal, at, gaps, gauges, says, value};
 use shared::{Collector, Env, GRID, Report};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeSet;
@@ -17,19 +17,6 @@ fn seed() -> Seed {
 
 async fn stage() -> Stage {
     Stage::new(seed(), at(EPOCH), true, &[]).await
-}
-
-/// The parts that are unknown.
-fn gaps(report: &Report) -> BTreeSet<&'static str> {
-    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
-}
-
-fn says(report: &Report, prefix: &str) -> usize {
-    report.samples.iter().filter(|sample| sample.name().starts_with(prefix) && sample.value().is_some()).count()
-}
-
-fn value(report: &Report, series: &str) -> Option<f64> {
-    report.samples.iter().find(|sample| sample.series() == series)?.value()
 }
 
 /// Every gauge of tasks, as their names begin.

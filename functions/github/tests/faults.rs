@@ -5,10 +5,9 @@ mod stage;
 use sandbox::github::{APP_KEY, App};
 use sandbox::{API_KEY, Fault, GITHUB_TOKEN, Options, Rule, Sandbox, Seed};
 use serde_json::{Value, json};
-use shared::testing::{Journal, at, gauges};
-use shared::{GRID, Report};
+use shared::GRID;
+use shared::testing::{Journal, at, gaps, gauges, says, value};
 use stage::{EPOCH, Stage};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn seed() -> Seed {
@@ -17,19 +16,6 @@ fn seed() -> Seed {
 
 async fn stage() -> Stage {
     Stage::new(seed(), at(EPOCH), true, &[("GITHUB_REPOS", "acme/web")]).await
-}
-
-/// The parts that are unknown.
-fn gaps(report: &Report) -> BTreeSet<&'static str> {
-    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
-}
-
-fn says(report: &Report, prefix: &str) -> usize {
-    report.samples.iter().filter(|sample| sample.name().starts_with(prefix) && sample.value().is_some()).count()
-}
-
-fn value(report: &Report, series: &str) -> Option<f64> {
-    report.samples.iter().find(|sample| sample.series() == series)?.value()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod stage;
 use sandbox::model::skypilot::{Controller, Release};
 use sandbox::{Fault, Options, Rule, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER, Sandbox};
 use serde_json::{Value, json};
-use shared::testing::at;
+use shared::testing::{at, gaps, says, value};
 use shared::{Collector, Env, GRID, Report};
 use skypilot::SkyPilot;
 use stage::{EPOCH, Stage, seed};
@@ -32,19 +32,6 @@ async fn stage() -> Stage {
         }
         number += 1;
     }
-}
-
-/// The parts that are unknown.
-fn gaps(report: &Report) -> BTreeSet<&'static str> {
-    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
-}
-
-fn says(report: &Report, prefix: &str) -> usize {
-    report.samples.iter().filter(|sample| sample.name().starts_with(prefix) && sample.value().is_some()).count()
-}
-
-fn value(report: &Report, series: &str) -> Option<f64> {
-    report.samples.iter().find(|sample| sample.series() == series)?.value()
 }
 
 /// The names of all rows that are said.

@@ -4,8 +4,8 @@ mod stage;
 
 use sandbox::{API_KEY, Fault, Options, Rule, Sandbox, Seed, WANDB_KEY};
 use serde_json::{Value, json};
-use shared::testing::{Journal, at};
-use shared::{Collector, Env, GRID, Report};
+use shared::testing::{Journal, at, gaps, says, value};
+use shared::{Collector, Env, GRID};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,19 +17,6 @@ fn seed() -> Seed {
 
 async fn stage() -> Stage {
     Stage::new(seed(), at(EPOCH), true, &[("WANDB_PROJECTS", "acme/arena")]).await
-}
-
-/// The parts that are unknown.
-fn gaps(report: &Report) -> BTreeSet<&'static str> {
-    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
-}
-
-fn says(report: &Report, prefix: &str) -> usize {
-    report.samples.iter().filter(|sample| sample.name().starts_with(prefix) && sample.value().is_some()).count()
-}
-
-fn value(report: &Report, series: &str) -> Option<f64> {
-    report.samples.iter().find(|sample| sample.series() == series)?.value()
 }
 
 /// What a question of each part, and of no other, holds.

@@ -8,7 +8,7 @@ mod stage;
 pub use fake::{Fake, Reply, Seen};
 pub use fuse::Fuse;
 pub use journal::Journal;
-pub use stage::{Stage, Values, counts, differences, gauges, observations};
+pub use stage::{Stage, Values, counts, differences, gaps, gauges, observations, says, value};
 
 use crate::{Metric, Sample};
 use jiff::Timestamp;

@@ -3,7 +3,7 @@
 use super::Folder;
 use crate::{Collector, Env, Event, Kind, Life, Report, Sample};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a run on a stage may take.
@@ -126,4 +126,22 @@ pub fn differences(said: &Values, truth: &Values) -> Vec<String> {
     let wrong = wrong.map(|(series, value)| format!("{series}: said {:?}, true {value}", said.get(series)));
     let invented = said.iter().filter(|(series, _)| !truth.contains_key(*series));
     wrong.chain(invented.map(|(series, value)| format!("{series}: said {value}, true absent"))).collect()
+}
+
+/// The parts that are unknown.
+#[must_use]
+pub fn gaps(report: &Report) -> BTreeSet<&'static str> {
+    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
+}
+
+/// How many values are said of rows whose names begin so.
+#[must_use]
+pub fn says(report: &Report, prefix: &str) -> usize {
+    report.samples.iter().filter(|sample| sample.name().starts_with(prefix) && sample.value().is_some()).count()
+}
+
+/// The value of a series.
+#[must_use]
+pub fn value(report: &Report, series: &str) -> Option<f64> {
+    report.samples.iter().find(|sample| sample.series() == series)?.value()
 }
