@@ -102,7 +102,8 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn empty(created_at: Timestamp, name: &str, branch: &str) -> Repository {
+/// A repository without anything in it.
+pub(crate) fn empty(created_at: Timestamp, name: &str, branch: &str) -> Repository {
     Repository {
         owner: "acme".to_owned(),
         name: name.to_owned(),

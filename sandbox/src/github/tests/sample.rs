@@ -260,21 +260,7 @@ pub fn organisation() -> Organisation {
             labels: vec!["self-hosted".to_owned(), "gpu".to_owned()],
         }],
     };
-    let void = Repository {
-        name: "void".to_owned(),
-        empty: true,
-        pulls: Vec::new(),
-        commits: Vec::new(),
-        branches: Vec::new(),
-        workflows: Vec::new(),
-        runs: Vec::new(),
-        issues: Vec::new(),
-        deployments: Vec::new(),
-        force_pushes: Vec::new(),
-        rule_suites: Vec::new(),
-        runners: Vec::new(),
-        ..web.clone()
-    };
+    let void = crate::story::empty(web.created_at, "void", &web.default_branch);
     Organisation {
         people: vec![
             person("ann", false, true),
