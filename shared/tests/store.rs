@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
+use shared::prices::{self, Price};
 use shared::testing::{Folder, at};
-use shared::{Env, Store};
+use shared::{Env, Error, Store};
 
 const NOW: &str = "2026-01-08T12:00:00Z";
 
@@ -24,6 +25,38 @@ async fn bucket(sandbox: &Sandbox, name: &str) -> Store {
         ("AWS_SECRET_ACCESS_KEY", "key"),
     ];
     Store::open(&Env::of(more)).await.unwrap()
+}
+
+/// What is needed for reading an object that is no state of ours.
+fn reader(sandbox: &Sandbox, prices: &str) -> Env {
+    Env::of([
+        ("PRICES", prices),
+        ("S3_URL", sandbox.url("s3")),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "key"),
+    ])
+}
+
+#[tokio::test]
+async fn prices_are_read_from_a_bucket_and_what_is_wrong_with_them_names_the_variable() {
+    let sandbox = sandbox().await;
+    let store = bucket(&sandbox, "state").await;
+    let table = br#"{"gpu": {"NVIDIA-L4": {"ondemand": 0.75, "spot": 0.26}}}"#;
+    store.put("prices/2026.json", table.to_vec()).await.unwrap();
+    let prices = prices::read(&reader(&sandbox, "s3://state/prices/2026.json")).await.unwrap();
+    assert_eq!(prices, [("l4".to_owned(), Price { ondemand: Some(0.75), spot: Some(0.26) })].into());
+    store.put("prices/none.json", vec![0xff]).await.unwrap();
+    for (place, why) in [
+        ("s3://state/prices/1999.json", "no such object"),
+        ("s3://elsewhere/prices.json", "cannot be read"),
+        ("s3://state/prices/none.json", "no text"),
+        ("s3://state", "s3://acme-vitals/prices.json"),
+    ] {
+        let error = prices::read(&reader(&sandbox, place)).await.unwrap_err();
+        let text = error.with_causes();
+        assert!(matches!(error, Error::Config { .. }) && text.contains("PRICES") && text.contains(why), "{text}");
+    }
 }
 
 #[tokio::test]
