@@ -12,6 +12,33 @@ const DEEPEST: usize = 5;
 /// How many paths are read: groups of alternatives multiply.
 const MOST: usize = 1000;
 
+/// How much of a record has to be written out before [`Fields::of`] chooses from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Deep<'f> {
+    /// As others tell of it.
+    Short,
+    /// Whole, with the records in it as others tell of them.
+    Whole,
+    /// What these fields ask for.
+    Asked(&'f Fields),
+}
+
+impl Deep<'_> {
+    pub(super) const fn is_short(self) -> bool {
+        matches!(self, Self::Short)
+    }
+
+    /// How much of the record in this member.
+    pub(super) fn of(self, member: &str) -> Self {
+        match self {
+            Self::Short | Self::Whole => Self::Short,
+            Self::Asked(fields) => {
+                fields.0.get(member).filter(|inner| !inner.0.is_empty()).map_or(Self::Short, Self::Asked)
+            }
+        }
+    }
+}
+
 impl Fields {
     /// Reads a comma-separated list of paths; `this.` says nothing, and `(a|b).c` stands for both.
     pub(super) fn parse(text: &str) -> Self {
@@ -23,11 +50,6 @@ impl Fields {
             }
         }
         fields
-    }
-
-    /// How many records deep they reach.
-    pub(super) fn depth(&self) -> usize {
-        self.0.values().map(|inner| 1 + inner.depth()).max().unwrap_or(0)
     }
 
     /// What is asked for of a record; its identifier is always told.

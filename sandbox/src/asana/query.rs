@@ -1,6 +1,6 @@
 //! What a request says: its parameters, pages and fields.
 
-use super::fields::Fields;
+use super::fields::{Deep, Fields};
 use super::{Call, Refusal, Reply};
 use crate::github::{encode, pairs};
 use base64::Engine as _;
@@ -79,9 +79,21 @@ impl Query {
     }
 }
 
+/// A record as it is asked for: by its fields, else as others tell of it, or whole.
+pub(super) fn told(fields: Option<&Fields>, tell: impl Fn(Deep<'_>) -> Value, short: bool) -> Value {
+    match fields {
+        Some(fields) => fields.of(tell(Deep::Asked(fields))),
+        None if short => super::fields::compact(tell(Deep::Short)),
+        None => match tell(Deep::Whole) {
+            Value::Object(members) => super::fields::within(members),
+            other => other,
+        },
+    }
+}
+
 impl Call<'_> {
     /// A page of a list of places, each told by `tell` with so many records in it told whole.
-    pub(super) fn page<T>(&self, items: &[T], tell: impl Fn(&T, usize) -> Value) -> Result<Reply, Refusal> {
+    pub(super) fn page<T>(&self, items: &[T], tell: impl Fn(&T, Deep<'_>) -> Value) -> Result<Reply, Refusal> {
         let limit = self.query.limit()?;
         let start = self.query.value("offset").map(|offset| self.position(offset)).transpose()?.unwrap_or(0);
         let most = limit.unwrap_or(LARGEST);
@@ -90,24 +102,14 @@ impl Call<'_> {
             let message = "The result is too large. You should use pagination (may require specifying a workspace)!";
             return Err(Refusal::bad(message));
         }
-        let page: Vec<Value> = left.iter().take(most).map(|item| self.told(|depth| tell(item, depth), true)).collect();
+        let fields = self.query.fields();
+        let tell = |item: &T| told(fields.as_ref(), |deep| tell(item, deep), true);
+        let page: Vec<Value> = left.iter().take(most).map(tell).collect();
         let mut body = json!({ "data": page });
         if limit.is_some() {
             body["next_page"] = if left.len() > most { self.next(start + most) } else { Value::Null };
         }
         Ok(Reply(body))
-    }
-
-    /// A record as it is asked for: by its fields, else as others tell of it, or whole.
-    pub(super) fn told(&self, tell: impl Fn(usize) -> Value, short: bool) -> Value {
-        match self.query.fields() {
-            Some(fields) => fields.of(tell(fields.depth())),
-            None if short => super::fields::compact(tell(0)),
-            None => match tell(1) {
-                Value::Object(members) => super::fields::within(members),
-                other => other,
-            },
-        }
     }
 
     fn next(&self, position: usize) -> Value {

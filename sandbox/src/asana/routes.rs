@@ -1,5 +1,7 @@
 //! Which path is answered by what.
 
+use super::fields::Deep;
+use super::query::told;
 use super::view::{Thing, View};
 use super::{Call, Refusal, Reply};
 use http::StatusCode;
@@ -15,27 +17,27 @@ impl<'a> Call<'a> {
             ["users", "me"] => Ok(self.me()),
             ["users", gid] => {
                 let (view, user) = self.user(gid, "user")?;
-                Ok(self.one(|depth| view.user(user, depth)))
+                Ok(self.one(|deep| view.user(user, deep)))
             }
             ["workspaces"] => {
                 let all: Vec<usize> = (0..self.state.organisation.workspaces.len()).collect();
-                self.page(&all, |at, depth| self.view(*at).workspace(depth))
+                self.page(&all, |at, deep| self.view(*at).workspace(deep))
             }
             ["workspaces", gid] => {
                 let view = self.workspace(gid, "workspace")?;
-                Ok(self.one(|depth| view.workspace(depth)))
+                Ok(self.one(|deep| view.workspace(deep)))
             }
             ["workspaces", gid, "tasks", "search"] => self.search(self.workspace(gid, "workspace")?),
             ["workspaces", gid, "projects"] => self.projects(&[self.workspace(gid, "workspace")?]),
             ["projects"] => self.all_projects(),
             ["projects", gid] => {
                 let (view, project) = self.project(gid, "project")?;
-                Ok(self.one(|depth| view.project(project, depth)))
+                Ok(self.one(|deep| view.project(project, deep)))
             }
             ["projects", gid, "sections"] => {
                 let (view, project) = self.project(gid, "project")?;
                 let all: Vec<usize> = (0..view.workspace.projects[project].sections.len()).collect();
-                self.page(&all, |section, depth| view.section(*section, project, depth))
+                self.page(&all, |section, deep| view.section(*section, project, deep))
             }
             ["projects", gid, "tasks"] => {
                 let (view, project) = self.project(gid, "project")?;
@@ -43,7 +45,7 @@ impl<'a> Call<'a> {
             }
             ["sections", gid] => {
                 let (view, section, project) = self.section(gid, "section")?;
-                Ok(self.one(|depth| view.section(section, project, depth)))
+                Ok(self.one(|deep| view.section(section, project, deep)))
             }
             ["sections", gid, "tasks"] => {
                 let (view, section, project) = self.section(gid, "section")?;
@@ -52,30 +54,31 @@ impl<'a> Call<'a> {
             ["tasks"] => self.all_tasks(),
             ["tasks", gid] => {
                 let (view, task) = self.task(gid, "task")?;
-                Ok(self.one(|depth| view.task(task, depth)))
+                Ok(self.one(|deep| view.task(task, deep)))
             }
             ["tasks", gid, "subtasks"] => {
                 let (view, whole) = self.task(gid, "task")?;
                 let tasks = view.workspace.tasks.iter().enumerate();
                 let parts = tasks.filter(|(_, part)| part.parent == Some(whole) && view.shows(part));
                 let parts: Vec<usize> = parts.map(|(at, _)| at).collect();
-                self.page(&parts, |task, depth| view.task(*task, depth))
+                self.page(&parts, |task, deep| view.task(*task, deep))
             }
             _ => Err(Refusal::no_route()),
         }
     }
 
-    fn one(&self, tell: impl Fn(usize) -> serde_json::Value) -> Reply {
-        Reply(json!({ "data": self.told(tell, false) }))
+    fn one(&self, tell: impl Fn(Deep<'_>) -> serde_json::Value) -> Reply {
+        Reply(json!({ "data": told(self.query.fields().as_ref(), tell, false) }))
     }
 
     /// The first member of the first workspace, who is in all of them.
     fn me(&self) -> Reply {
         let workspaces = 0..self.state.organisation.workspaces.len();
-        self.one(|depth| {
-            let mut me = self.view(0).user(0, depth);
-            if depth > 0 {
-                me["workspaces"] = workspaces.clone().map(|at| self.view(at).workspace(depth - 1)).collect();
+        self.one(|deep| {
+            let mut me = self.view(0).user(0, deep);
+            if !deep.is_short() {
+                me["workspaces"] =
+                    workspaces.clone().map(|at| self.view(at).workspace(deep.of("workspaces"))).collect();
             }
             me
         })
@@ -151,7 +154,7 @@ impl<'a> Call<'a> {
                 }
             }
         }
-        self.page(&found, |(view, project), depth| view.project(*project, depth))
+        self.page(&found, |(view, project), deep| view.project(*project, deep))
     }
 
     fn all_tasks(&self) -> Result<Reply, Refusal> {
@@ -190,7 +193,7 @@ impl<'a> Call<'a> {
                 && modified_since.is_none_or(|bound| view.touched_at(task) >= bound)
         };
         let found: Vec<usize> = all.iter().filter(wanted).copied().collect();
-        self.page(&found, |task, depth| view.task(*task, depth))
+        self.page(&found, |task, deep| view.task(*task, deep))
     }
 }
 

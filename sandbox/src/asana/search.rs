@@ -1,5 +1,6 @@
 //! Searching the tasks of a workspace, for those who pay: no pages, one hundred at the most.
 
+use super::query::told;
 use super::routes::{chosen, member};
 use super::view::View;
 use super::{Call, Refusal, Reply};
@@ -76,7 +77,9 @@ impl<'a> Call<'a> {
         let mut found = chosen(view, |task| filters.iter().all(|filter| filter(&tasks[task])));
         self.sort(view, &mut found)?;
         found.truncate(self.query.limit()?.unwrap_or(100));
-        let data: Vec<Value> = found.iter().map(|task| self.told(|depth| view.task(*task, depth), true)).collect();
+        let fields = self.query.fields();
+        let tell = |task: &usize| told(fields.as_ref(), |deep| view.task(*task, deep), true);
+        let data: Vec<Value> = found.iter().map(tell).collect();
         Ok(Reply(json!({ "data": data })))
     }
 

@@ -1,5 +1,6 @@
 //! Records as Asana tells them. Records within a record are told as deep as is asked for.
 
+use super::fields::Deep;
 use super::view::View;
 use crate::model::asana::{Due, FieldKind, FieldValue, Project, Status, Task, at};
 use jiff::Timestamp;
@@ -11,10 +12,10 @@ pub(super) fn instant(time: Timestamp) -> String {
 }
 
 impl View<'_> {
-    pub(super) fn workspace(&self, depth: usize) -> Value {
+    pub(super) fn workspace(&self, deep: Deep<'_>) -> Value {
         let workspace = self.workspace;
         let mut told = json!({"gid": workspace.gid, "resource_type": "workspace", "name": workspace.name});
-        if depth > 0 {
+        if !deep.is_short() {
             told["is_organization"] = json!(workspace.is_organization);
             let domains: Vec<String> =
                 if workspace.is_organization { vec![format!("{}.example.org", workspace.alias)] } else { Vec::new() };
@@ -23,21 +24,21 @@ impl View<'_> {
         told
     }
 
-    pub(super) fn user(&self, user: usize, depth: usize) -> Value {
+    pub(super) fn user(&self, user: usize, deep: Deep<'_>) -> Value {
         let user = &self.workspace.users[user];
         let mut told = json!({"gid": user.gid, "resource_type": "user", "name": user.name});
-        if depth > 0 {
+        if !deep.is_short() {
             told["email"] = json!(user.email);
             told["photo"] = Value::Null;
-            told["workspaces"] = json!([self.workspace(depth - 1)]);
+            told["workspaces"] = json!([self.workspace(deep.of("workspaces"))]);
         }
         told
     }
 
-    pub(super) fn project(&self, project: usize, depth: usize) -> Value {
+    pub(super) fn project(&self, project: usize, deep: Deep<'_>) -> Value {
         let told = &self.workspace.projects[project];
         let mut record = json!({"gid": told.gid, "resource_type": "project", "name": told.name});
-        if depth == 0 {
+        if deep.is_short() {
             return record;
         }
         let current = told.statuses.iter().rev().find(|status| status.created_at <= self.now);
@@ -47,24 +48,24 @@ impl View<'_> {
             "color": "light-green",
             "completed": completed_at.is_some(),
             "completed_at": completed_at.map(instant),
-            "completed_by": told.owner.filter(|_| completed_at.is_some()).map(|owner| self.user(owner, depth - 1)),
+            "completed_by": told.owner.filter(|_| completed_at.is_some()).map(|owner| self.user(owner, deep.of("completed_by"))),
             "created_at": instant(told.created_at),
             "current_status": current.filter(|status| color(status.kind).is_some())
-                .map(|status| self.old_status(status, depth - 1)),
-            "current_status_update": current.map(|status| self.status(status, told, depth - 1)),
+                .map(|status| self.old_status(status, deep.of("current_status"))),
+            "current_status_update": current.map(|status| self.status(status, told, deep.of("current_status_update"))),
             "default_view": "list",
             "due_date": null,
             "due_on": null,
-            "members": told.owner.map(|owner| self.user(owner, depth - 1)).into_iter().collect::<Vec<_>>(),
+            "members": told.owner.map(|owner| self.user(owner, deep.of("members"))).into_iter().collect::<Vec<_>>(),
             "modified_at": instant(self.project_modified_at(told)),
             "notes": "",
-            "owner": told.owner.map(|owner| self.user(owner, depth - 1)),
+            "owner": told.owner.map(|owner| self.user(owner, deep.of("owner"))),
             "permalink_url": format!("https://app.asana.com/0/{}/{}", told.gid, told.gid),
             "privacy_setting": "public_to_workspace",
             "public": true,
             "start_on": null,
             "team": null,
-            "workspace": self.workspace(depth - 1),
+            "workspace": self.workspace(deep.of("workspace")),
         });
         merge(&mut record, more);
         record
@@ -76,16 +77,16 @@ impl View<'_> {
         times.filter(|time| *time <= self.now).fold(project.created_at, Timestamp::max)
     }
 
-    fn status(&self, status: &Status, project: &Project, depth: usize) -> Value {
+    fn status(&self, status: &Status, project: &Project, deep: Deep<'_>) -> Value {
         let mut record = json!({
             "gid": status.gid, "resource_type": "status_update", "resource_subtype": "project_status_update",
             "title": status.title,
         });
-        if depth > 0 {
+        if !deep.is_short() {
             let more = json!({
-                "author": self.user(status.author, depth - 1),
+                "author": self.user(status.author, deep.of("author")),
                 "created_at": instant(status.created_at),
-                "created_by": self.user(status.author, depth - 1),
+                "created_by": self.user(status.author, deep.of("created_by")),
                 "modified_at": instant(status.created_at),
                 "parent": {"gid": project.gid, "resource_type": "project", "name": project.name},
                 "status_type": status.kind,
@@ -97,14 +98,14 @@ impl View<'_> {
     }
 
     /// The record that status updates replaced; it knows colours.
-    fn old_status(&self, status: &Status, depth: usize) -> Value {
+    fn old_status(&self, status: &Status, deep: Deep<'_>) -> Value {
         let mut record = json!({"gid": status.gid, "resource_type": "project_status", "title": status.title});
-        if depth > 0 {
+        if !deep.is_short() {
             let more = json!({
-                "author": self.user(status.author, depth - 1),
+                "author": self.user(status.author, deep.of("author")),
                 "color": color(status.kind),
                 "created_at": instant(status.created_at),
-                "created_by": self.user(status.author, depth - 1),
+                "created_by": self.user(status.author, deep.of("created_by")),
                 "modified_at": instant(status.created_at),
                 "text": status.text,
             });
@@ -113,38 +114,38 @@ impl View<'_> {
         record
     }
 
-    pub(super) fn section(&self, section: usize, project: usize, depth: usize) -> Value {
+    pub(super) fn section(&self, section: usize, project: usize, deep: Deep<'_>) -> Value {
         let told = &self.workspace.projects[project];
         let section = &told.sections[section];
         let mut record = json!({"gid": section.gid, "resource_type": "section", "name": section.name});
-        if depth > 0 {
-            let project = self.project(project, depth - 1);
-            merge(
-                &mut record,
-                json!({"created_at": instant(told.created_at), "project": project, "projects": [project]}),
-            );
+        if !deep.is_short() {
+            let more = json!({
+                "created_at": instant(told.created_at),
+                "project": self.project(project, deep.of("project")),
+                "projects": [self.project(project, deep.of("projects"))],
+            });
+            merge(&mut record, more);
         }
         record
     }
 
-    fn tag(&self, tag: usize, depth: usize) -> Value {
+    fn tag(&self, tag: usize, deep: Deep<'_>) -> Value {
         let tag = &self.workspace.tags[tag];
         let mut record = json!({"gid": tag.gid, "resource_type": "tag", "name": tag.name});
-        if depth > 0 {
-            merge(&mut record, json!({"color": null, "notes": "", "workspace": self.workspace(depth - 1)}));
+        if !deep.is_short() {
+            merge(&mut record, json!({"color": null, "notes": "", "workspace": self.workspace(deep.of("workspace"))}));
         }
         record
     }
 
-    pub(super) fn task(&self, task: usize, depth: usize) -> Value {
+    pub(super) fn task(&self, task: usize, deep: Deep<'_>) -> Value {
         let told = &self.workspace.tasks[task];
         let mut record = json!({
             "gid": told.gid, "resource_type": "task", "name": told.name, "resource_subtype": told.subtype,
         });
-        if depth == 0 {
+        if deep.is_short() {
             return record;
         }
-        let inner = depth - 1;
         let completed_at = self.completed_at(told);
         let assignee = self.assignee(told);
         let (due_on, due_at) = match self.due(told) {
@@ -153,26 +154,25 @@ impl View<'_> {
             Due::At(time, day) => (Some(day.to_string()), Some(instant(time))),
         };
         let places = self.places(told);
-        // A record in a membership is a record in a record in a record.
-        let within = inner.saturating_sub(1);
+        let within = deep.of("memberships");
         let memberships = places.iter().map(|place| {
             json!({
-                "project": self.project(place.project, within),
-                "section": self.section(place.section, place.project, within),
+                "project": self.project(place.project, within.of("project")),
+                "section": self.section(place.section, place.project, within.of("section")),
             })
         });
         let parent = told.parent.filter(|parent| self.shows(&self.workspace.tasks[*parent]));
         let more = json!({
-            "assignee": assignee.map(|user| self.user(user, inner)),
+            "assignee": assignee.map(|user| self.user(user, deep.of("assignee"))),
             "assignee_status": "upcoming",
             "completed": completed_at.is_some(),
             "completed_at": completed_at.map(instant),
-            "completed_by": assignee.filter(|_| completed_at.is_some()).map(|user| self.user(user, inner)),
+            "completed_by": assignee.filter(|_| completed_at.is_some()).map(|user| self.user(user, deep.of("completed_by"))),
             "created_at": instant(told.created_at),
             "custom_fields": self.custom_fields(told),
             "due_at": due_at,
             "due_on": due_on,
-            "followers": assignee.map(|user| self.user(user, inner)).into_iter().collect::<Vec<_>>(),
+            "followers": assignee.map(|user| self.user(user, deep.of("followers"))).into_iter().collect::<Vec<_>>(),
             "hearted": false,
             "hearts": [],
             "liked": false,
@@ -182,13 +182,13 @@ impl View<'_> {
             "notes": told.notes,
             "num_hearts": 0,
             "num_likes": 0,
-            "parent": parent.map(|parent| self.task(parent, inner)),
+            "parent": parent.map(|parent| self.task(parent, deep.of("parent"))),
             "permalink_url": format!("https://app.asana.com/0/0/{}", told.gid),
-            "projects": places.iter().map(|place| self.project(place.project, inner)).collect::<Vec<_>>(),
+            "projects": places.iter().map(|place| self.project(place.project, deep.of("projects"))).collect::<Vec<_>>(),
             "start_at": null,
             "start_on": null,
-            "tags": self.tags(told).iter().map(|tag| self.tag(*tag, inner)).collect::<Vec<_>>(),
-            "workspace": self.workspace(inner),
+            "tags": self.tags(told).iter().map(|tag| self.tag(*tag, deep.of("tags"))).collect::<Vec<_>>(),
+            "workspace": self.workspace(deep.of("workspace")),
         });
         merge(&mut record, more);
         if told.subtype == "approval" {
