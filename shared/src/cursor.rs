@@ -11,6 +11,9 @@ const LATE: SignedDuration = SignedDuration::from_hours(48);
 /// A cursor older than this is written anew.
 const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// What ended longer ago is observed by no run, whatever its cursor says: it need not be told.
+pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(9 * 24);
+
 /// How many things a cursor remembers.
 const MOST: usize = 20_000;
 

@@ -215,8 +215,18 @@ impl Sample {
     /// `name{tag:value,…}` without the value.
     #[must_use]
     pub fn series(&self) -> String {
-        let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect();
-        format!("{}{{{}}}", self.name, tags.join(","))
+        let room =
+            self.name.len() + 2 + self.tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum::<usize>();
+        let mut text = String::with_capacity(room);
+        text.push_str(&self.name);
+        for (number, (key, value)) in self.tags.iter().enumerate() {
+            text.push(if number == 0 { '{' } else { ',' });
+            text.push_str(key);
+            text.push(':');
+            text.push_str(value);
+        }
+        text.push_str(if self.tags.is_empty() { "{}" } else { "}" });
+        text
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::{Collector, Error, Event, Result, Store, http};
 use jiff::Timestamp;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use std::io::{BufReader, BufWriter};
 
 /// A snapshot with what must be known before it is believed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ pub async fn latest<C: Collector>(store: &Store, target: &str) -> Result<Option<
     let Some(object) = store.get(&key).await? else {
         return Ok(None);
     };
-    match unpack::<C>(&object.bytes) {
+    match unpack::<C::Snapshot>(&object.bytes) {
         Ok(kept) if kept.version == C::VERSION => Ok(Some(kept)),
         Ok(kept) => {
             tracing::info!(
@@ -70,8 +72,8 @@ pub async fn keep<C: Collector>(
         let there = store.get(&key).await?;
         let newer = there
             .as_ref()
-            .and_then(|object| unpack::<C>(&object.bytes).ok())
-            .is_some_and(|there| there.at > event.now());
+            .and_then(|object| unpack::<IgnoredAny>(&object.bytes).ok())
+            .is_some_and(|there| there.version == C::VERSION && there.at > event.now());
         if newer || store.put_if(&key, bytes.clone(), there.as_ref().map(|object| &object.version)).await?.is_some() {
             return Ok(());
         }
@@ -79,11 +81,15 @@ pub async fn keep<C: Collector>(
 }
 
 fn pack<S: Serialize>(kept: &Kept<S>) -> Result<Vec<u8>> {
-    let json = serde_json::to_vec(kept).map_err(|error| Error::store("write a snapshot as JSON", error))?;
-    zstd::encode_all(json.as_slice(), 3).map_err(|error| Error::store("compress a snapshot", error))
+    let failed = |error| Error::store("compress a snapshot", error);
+    // Piece by piece: the JSON of a large snapshot is larger than all that was fetched for it.
+    let mut pieces = BufWriter::new(zstd::Encoder::new(Vec::new(), 3).map_err(failed)?);
+    serde_json::to_writer(&mut pieces, kept).map_err(|error| Error::store("write a snapshot as JSON", error))?;
+    let encoder = pieces.into_inner().map_err(|error| failed(error.into_error()))?;
+    encoder.finish().map_err(failed)
 }
 
-fn unpack<C: Collector>(bytes: &[u8]) -> Result<Kept<C::Snapshot>> {
-    let json = zstd::decode_all(bytes).map_err(|error| Error::store("decompress a snapshot", error))?;
-    serde_json::from_slice(&json).map_err(|error| Error::store("read a snapshot as JSON", error))
+fn unpack<S: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<S>> {
+    let pieces = zstd::Decoder::with_buffer(bytes).map_err(|error| Error::store("decompress a snapshot", error))?;
+    serde_json::from_reader(BufReader::new(pieces)).map_err(|error| Error::store("read a snapshot", error))
 }
