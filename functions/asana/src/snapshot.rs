@@ -27,8 +27,8 @@ pub struct Kept {
     pub here: BTreeMap<String, bool>,
 }
 
-/// Tasks by their identifiers.
-pub type Tasks = BTreeMap<String, Task>;
+/// Tasks by their identifiers. There may be hundreds of thousands, so that each word of one counts.
+pub type Tasks = BTreeMap<Box<str>, Task>;
 
 /// Bugs by their identifiers.
 pub type Bugs = BTreeMap<String, Bug>;
@@ -79,9 +79,9 @@ pub struct Task {
     /// When it is due.
     pub due: Option<Due>,
     /// Whom it is assigned to, digested.
-    pub assignee: Option<String>,
-    /// The projects that it is in.
-    pub projects: BTreeSet<String>,
+    pub assignee: Option<Box<str>>,
+    /// The projects that it is in, ascending; of many tasks most are in one.
+    pub projects: Vec<String>,
 }
 
 /// How far a task is.
@@ -120,8 +120,8 @@ pub struct Bug {
     pub life: Life,
     /// The kind of its section in the project of bugs.
     pub section: Section,
-    /// Which of the configured labels it has, lower case.
-    pub labels: BTreeSet<String>,
+    /// Which of the configured labels it has, lower case and ascending.
+    pub labels: Vec<String>,
 }
 
 /// The kind of a section.

@@ -139,7 +139,8 @@ impl Upstream {
         fetched.snapshot.tasks = tasks;
         fetched.snapshot.bugs = bugs.iter().map(|project| (project.alias.clone(), None)).collect();
         for project in bugs {
-            let known = bugs_of(project, &answers, &continued, cx.now()).inspect_err(|why| cx.gap("bugs", why)).ok();
+            let known =
+                bugs_of(project, &mut answers, &continued, cx.now()).inspect_err(|why| cx.gap("bugs", why)).ok();
             fetched.snapshot.bugs.insert(project.alias.clone(), known);
         }
         let here = here.unwrap_or_default();
@@ -204,8 +205,9 @@ impl Upstream {
                  projects in ASANA_TASK_PROJECTS, or set ASANA_SEARCH=on"
             ));
         }
-        let late = chosen.iter().filter(|gid| !answers.contains_key(*gid)).map(|gid| continued.tasks(gid)).collect();
-        answers.extend(self.ask_many(client, late, continued).await);
+        let late =
+            chosen.iter().filter(|gid| !answers.read.contains_key(*gid)).map(|gid| continued.tasks(gid)).collect();
+        answers.join(self.ask_many(client, late, continued).await);
         merge::tasks(continued.tasks_known(), chosen, answers, now)
     }
 }
@@ -222,15 +224,17 @@ fn early(bugs: &[&Named], listed: Option<&BTreeSet<String>>, continued: &Continu
 async fn projects(client: &Client, workspace: &str) -> Result<BTreeMap<String, Option<Status>>> {
     let parameters = vec![("workspace", workspace.to_owned()), ("archived", "false".to_owned())];
     let question = Question { path: "/projects", parameters, fields: PROJECT.to_owned() };
-    let all: Vec<ProjectRecord> = client.list(&question, None).await?;
-    let active = all.into_iter().filter(|project| !project.completed);
-    Ok(active.map(|project| (project.gid.clone(), project.status())).collect())
+    let active = |project: ProjectRecord| (!project.completed).then(|| (project.gid.clone(), project.status()));
+    Ok(client.list(&question, None, active).await?.into_iter().flatten().collect())
 }
 
 /// The bugs of a project, or why they are not known.
-fn bugs_of(project: &Named, answers: &Answers, continued: &Continued<'_>, now: Timestamp) -> Result<Bugs, String> {
-    match answers.get(&project.gid) {
-        Some(Ok(Some(list))) => Ok(merge::bugs(continued.bugs_known(&project.alias), list, now)),
+fn bugs_of(project: &Named, answers: &mut Answers, continued: &Continued<'_>, now: Timestamp) -> Result<Bugs, String> {
+    match answers.read.get(&project.gid) {
+        Some(Ok(Some(whole))) => {
+            let list = answers.bugs.remove(&project.gid).unwrap_or_default();
+            Ok(merge::bugs(continued.bugs_known(&project.alias), list, *whole, now))
+        }
         Some(Err(error)) => Err(error.with_causes()),
         _ => Err(format!("the list of {} was not asked for", project.alias)),
     }

@@ -6,6 +6,7 @@ use crate::snapshot::{Due, Task, Tasks};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use shared::cursor::FORGOTTEN;
 use shared::{Metric, Sample, stats};
 use std::collections::BTreeSet;
 
@@ -88,7 +89,7 @@ pub(super) fn samples(tasks: Option<&Tasks>, timezone: &str, now: Timestamp) -> 
     let ends: Option<Vec<Timestamp>> = tasks.map(|tasks| tasks.values().filter_map(|task| task.life.ended()).collect());
     samples.extend(metrics::TASKS_COMPLETED_NEW.slots(ends.as_deref(), now));
     let observed = tasks.into_iter().flatten().filter_map(|(gid, task)| {
-        let end = task.life.ended()?;
+        let end = task.life.ended().filter(|end| now - FORGOTTEN <= *end)?;
         let hours = hours(task.life.created_at, end)?;
         // A task that was opened again and completed once more ended twice.
         Some(metrics::CYCLE_TIME.observe(hours, end, format_args!("{gid}/{end}")))
@@ -148,7 +149,7 @@ mod tests {
     use shared::testing::{at, lines};
 
     fn open(created_at: &str) -> Task {
-        Task { life: life(created_at, None), due: None, assignee: None, projects: BTreeSet::new() }
+        Task { life: life(created_at, None), due: None, assignee: None, projects: Vec::new() }
     }
 
     fn done(created_at: &str, completed_at: &str) -> Task {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     fn said(tasks: Vec<Task>, timezone: &str) -> String {
-        let tasks = tasks.into_iter().enumerate().map(|(gid, task)| (gid.to_string(), task)).collect();
+        let tasks = tasks.into_iter().enumerate().map(|(gid, task)| (gid.to_string().into(), task)).collect();
         lines(&samples(Some(&tasks), timezone, at(NOW)))
     }
 
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn people_are_told_apart_by_their_digests_and_nobody_is_no_person() {
-        let by = |who: Option<&str>, task: Task| Task { assignee: who.map(str::to_owned), ..task };
+        let by = |who: Option<&str>, task: Task| Task { assignee: who.map(Into::into), ..task };
         let week = || done("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z");
         check(
             vec![

@@ -18,7 +18,7 @@ pub(super) const ASANA: &str = "asana";
 pub(super) const PAGE: usize = 100;
 
 /// The most pages of a list.
-pub(super) const PAGES: usize = 300;
+pub(super) const PAGES: usize = 1000;
 
 /// The most lists that a batch asks for, which is the most that Asana answers.
 pub(super) const BATCH: usize = 10;
@@ -91,17 +91,28 @@ impl Client {
 
     /// A list to its end, from its first page on where that is here already. A place in it that is not known any more, which
     /// happens to a list that takes long, restarts it once.
-    pub async fn list<T: DeserializeOwned>(&self, list: &Question<'_>, first: Option<Page<T>>) -> Result<Vec<T>> {
+    pub async fn list<T: DeserializeOwned, U>(
+        &self,
+        list: &Question<'_>,
+        first: Option<Page<T>>,
+        tell: impl Fn(T) -> U,
+    ) -> Result<Vec<U>> {
         let address = list.address();
-        match self.pages(&address, first).await {
+        match self.pages(&address, first, &tell).await {
             Err(Broken::Expired(_)) => tracing::info!("the place in a list expired: reading it once more"),
             Err(Broken::Other(error)) => return Err(error),
             Ok(all) => return Ok(all),
         }
-        self.pages(&address, None).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
+        self.pages(&address, None, &tell).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
     }
 
-    async fn pages<T: DeserializeOwned>(&self, address: &str, mut first: Option<Page<T>>) -> Result<Vec<T>, Broken> {
+    /// What is told of each record is kept page by page, since a record is larger than what we keep of it.
+    async fn pages<T: DeserializeOwned, U>(
+        &self,
+        address: &str,
+        mut first: Option<Page<T>>,
+        tell: &impl Fn(T) -> U,
+    ) -> Result<Vec<U>, Broken> {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut offset: Option<String> = None;
@@ -110,7 +121,7 @@ impl Client {
                 Some(page) => page,
                 None => self.page(address, offset.as_deref()).await?,
             };
-            all.extend(page.data);
+            all.extend(page.data.into_iter().map(tell));
             let Some(next) = page.next_page else { return Ok(all) };
             if !seen.insert(next.offset.clone()) {
                 return Err(Broken::Other(self.odd(address, "comes back to a page that it had before")));
@@ -177,6 +188,10 @@ mod tests {
         (Client::new(&env, fake.url(), env.secret("ASANA_TOKEN").unwrap(), gate).unwrap(), env)
     }
 
+    const fn number(number: usize) -> usize {
+        number
+    }
+
     fn question(project: &str) -> Question<'static> {
         Question { path: "/tasks", parameters: vec![("project", project.to_owned())], fields: "gid".to_owned() }
     }
@@ -200,7 +215,7 @@ mod tests {
         })
         .await;
         let (client, _) = client(&fake);
-        let all: Vec<usize> = client.list(&question("1"), None).await.unwrap();
+        let all: Vec<usize> = client.list(&question("1"), None, number).await.unwrap();
         assert_eq!(all, (0..250).collect::<Vec<_>>());
         let seen = fake.seen();
         let paths: Vec<&str> = seen.iter().map(|seen| seen.path.as_str()).collect();
@@ -226,7 +241,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&fake);
-        assert_eq!(reader.list::<usize>(&question("1"), None).await.unwrap().len(), 120);
+        assert_eq!(reader.list(&question("1"), None, number).await.unwrap().len(), 120);
         assert_eq!(fake.seen().len(), 4);
         let always = Fake::start(move |_, seen| match offset(seen) {
             "" => page(0..100, Some("old")),
@@ -234,7 +249,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&always);
-        assert!(reader.list::<usize>(&question("1"), None).await.is_err());
+        assert!(reader.list(&question("1"), None, number).await.is_err());
         assert_eq!(always.seen().len(), 4, "once, and not for ever");
     }
 
@@ -242,7 +257,7 @@ mod tests {
     async fn a_refusal_of_the_first_page_is_no_expired_offset() {
         let fake = Fake::start(|_, _| Reply::json(400, &json!({ "errors": [] }))).await;
         let (client, _) = client(&fake);
-        assert!(client.list::<usize>(&question("1"), None).await.is_err());
+        assert!(client.list(&question("1"), None, number).await.is_err());
         assert_eq!(fake.seen().len(), 1);
     }
 
@@ -250,13 +265,13 @@ mod tests {
     async fn an_offset_that_comes_back_and_a_list_without_end_are_errors() {
         let round = Fake::start(|number, _| page(0..1, Some(["a", "b"][number % 2]))).await;
         let (reader, _) = client(&round);
-        let error = reader.list::<usize>(&question("1"), None).await.unwrap_err().to_string();
+        let error = reader.list(&question("1"), None, number).await.unwrap_err().to_string();
         assert!(error.contains("comes back") && !error.contains("project=1"), "{error}");
         assert_eq!(round.seen().len(), 3);
         let endless = Fake::start(|number, _| page(0..1, Some(&number.to_string()))).await;
         let (reader, _) = client(&endless);
-        let error = reader.list::<usize>(&question("1"), None).await.unwrap_err().to_string();
-        assert!(error.contains("more than 300 pages"), "{error}");
+        let error = reader.list(&question("1"), None, number).await.unwrap_err().to_string();
+        assert!(error.contains("more than 1000 pages"), "{error}");
     }
 
     #[tokio::test]
@@ -268,7 +283,7 @@ mod tests {
         .await;
         let (client, _) = client(&fake);
         let started = std::time::Instant::now();
-        assert_eq!(client.list::<usize>(&question("1"), None).await.unwrap().len(), 3);
+        assert_eq!(client.list(&question("1"), None, number).await.unwrap().len(), 3);
         assert!(started.elapsed() >= std::time::Duration::from_secs(1));
         assert_eq!(client.gate.width(), 4);
     }

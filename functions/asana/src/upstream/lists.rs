@@ -37,17 +37,50 @@ pub(super) struct Ask {
     pub bugs: bool,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) struct List {
-    /// Whether it is everything in the project.
-    pub whole: bool,
-    pub tasks: Vec<(String, Task)>,
-    pub bugs: Vec<(String, Bug)>,
+/// A list as it came.
+struct List {
+    whole: bool,
+    tasks: Vec<(Box<str>, Task)>,
+    bugs: Vec<(String, Bug)>,
 }
 
-/// The answers by project; none where it was not asked, since another one had failed already.
-pub(super) type Answers = BTreeMap<String, Result<Option<List>>>;
+/// A project, and its list; none where it was not asked, since another one had failed already.
+type Answer = (String, Result<Option<List>>);
+
+/// What came of all lists. Their tasks are put together as they come, because in a large workspace they fill the memory.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// For each project whether its list is everything in it; none where it was not asked.
+    pub read: BTreeMap<String, Result<Option<bool>>>,
+    /// The tasks of all lists.
+    pub tasks: Tasks,
+    /// The bugs of each project that is one of bugs.
+    pub bugs: BTreeMap<String, Vec<(String, Bug)>>,
+}
+
+impl Extend<Answer> for Answers {
+    fn extend<I: IntoIterator<Item = Answer>>(&mut self, answers: I) {
+        for (gid, answer) in answers {
+            let read = answer.map(|list| {
+                list.map(|list| {
+                    self.tasks.extend(list.tasks);
+                    self.bugs.insert(gid.clone(), list.bugs);
+                    list.whole
+                })
+            });
+            self.read.insert(gid, read);
+        }
+    }
+}
+
+impl Answers {
+    /// Puts more answers beside these.
+    pub fn join(&mut self, mut others: Self) {
+        self.read.append(&mut others.read);
+        self.tasks.append(&mut others.tasks);
+        self.bugs.append(&mut others.bugs);
+    }
+}
 
 /// What a fetch continues from, and for which projects that is enough.
 pub(super) struct Continued<'a> {
@@ -132,12 +165,15 @@ impl Upstream {
             asks.chunks(BATCH).map(|asks| self.ask_batch(stopped, client, asks.to_vec(), now)).collect();
         let batches = stream::iter(batches).buffer_unordered(BATCHES).collect::<Vec<Answers>>();
         let (mut answers, found) = Box::pin(future::join(self.ask_all(client, bugs, now), batches)).await;
-        answers.extend(found.into_iter().flatten());
+        for found in found {
+            answers.join(found);
+        }
         answers
     }
 
     async fn ask_batch(&self, stopped: &AtomicBool, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
-        let mut answers: Answers = asks.iter().map(|ask| (ask.gid.clone(), Ok(None))).collect();
+        let mut answers = Answers::default();
+        answers.extend(asks.iter().map(|ask| (ask.gid.clone(), Ok(None))));
         if stopped.load(Ordering::Relaxed) {
             return answers;
         }
@@ -146,7 +182,7 @@ impl Upstream {
             Ok(pages) => {
                 let each = asks.into_iter().zip(pages);
                 let each = each.map(|(ask, first)| self.ask_unless(stopped, client, ask, first, now));
-                answers.extend(stream::iter(each).buffer_unordered(WIDTH).collect::<Answers>().await);
+                answers.join(stream::iter(each).buffer_unordered(WIDTH).collect().await);
             }
             Err(error) => {
                 stopped.store(true, Ordering::Relaxed);
@@ -163,7 +199,7 @@ impl Upstream {
         ask: Ask,
         first: Option<Page<TaskRecord>>,
         now: Timestamp,
-    ) -> (String, Result<Option<List>>) {
+    ) -> Answer {
         if stopped.load(Ordering::Relaxed) && !ask.bugs {
             return (ask.gid, Ok(None));
         }
@@ -179,14 +215,16 @@ impl Upstream {
 
     async fn ask(&self, client: &Client, ask: &Ask, first: Option<Page<TaskRecord>>, now: Timestamp) -> Result<List> {
         let (question, whole) = (ask.list(now), ask.since.is_none());
-        let told = |record: &TaskRecord| (record.gid.clone(), record.task(&self.digester, Some(&ask.gid)));
+        let told = |record: &TaskRecord| (record.gid.as_str().into(), record.task(&self.digester, Some(&ask.gid)));
         if ask.bugs {
-            let records: Vec<BugRecord> = client.list(&question, None).await?;
-            let tasks = records.iter().map(|record| told(&record.task)).collect();
-            let bug = |record: &BugRecord| (record.task.gid.clone(), record.bug(&self.config, &ask.gid));
-            return Ok(List { whole, tasks, bugs: records.iter().map(bug).collect() });
+            let both = |record: BugRecord| {
+                let gid = record.task.gid.clone();
+                (told(&record.task), (gid, record.bug(&self.config, &ask.gid)))
+            };
+            let (tasks, bugs) = client.list(&question, None, both).await?.into_iter().unzip();
+            return Ok(List { whole, tasks, bugs });
         }
-        let records: Vec<TaskRecord> = client.list(&question, first).await?;
-        Ok(List { whole, tasks: records.iter().map(told).collect(), bugs: Vec::new() })
+        let tasks = client.list(&question, first, |record| told(&record)).await?;
+        Ok(List { whole, tasks, bugs: Vec::new() })
     }
 }

@@ -1,23 +1,23 @@
 //! What was known and what came since, put together.
 
-use super::lists::{Answers, List};
+use super::lists::Answers;
 use crate::measure::MONTH;
-use crate::snapshot::{Bugs, Life, Tasks};
+use crate::snapshot::{Bug, Bugs, Life, Tasks};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// The tasks of these projects: what was known, and what the lists tell of since. The failure of any of them is that of all.
+/// The tasks of these projects: what was known, and what the lists tell of since, which they give away. The failure of any
+/// of them is that of all.
 pub(super) fn tasks(
     known: Option<&Tasks>,
     projects: &BTreeSet<String>,
-    answers: &Answers,
+    answers: &mut Answers,
     now: Timestamp,
 ) -> Result<Tasks, String> {
-    let mut lists: Vec<(&String, &List)> = Vec::new();
     let mut unasked = None;
     for gid in projects {
-        match answers.get(gid) {
-            Some(Ok(Some(list))) => lists.push((gid, list)),
+        match answers.read.get(gid) {
+            Some(Ok(Some(_))) => {}
             Some(Err(error)) => return Err(error.with_causes()),
             Some(Ok(None)) | None => unasked = Some(gid),
         }
@@ -27,13 +27,11 @@ pub(super) fn tasks(
     }
     let mut tasks = known.cloned().unwrap_or_default();
     // Whoever is still in a project stands in its list, and is put back below.
-    let whole: BTreeSet<&String> = lists.iter().filter(|(_, list)| list.whole).map(|(gid, _)| *gid).collect();
+    let is_whole = |project: &String| matches!(answers.read.get(project), Some(Ok(Some(true))));
     for task in tasks.values_mut() {
-        task.projects.retain(|project| !whole.contains(project));
+        task.projects.retain(|project| !is_whole(project));
     }
-    for (_, list) in lists {
-        tasks.extend(list.tasks.iter().cloned());
-    }
+    tasks.append(&mut answers.tasks);
     Ok(counted(tasks, projects, now))
 }
 
@@ -47,9 +45,9 @@ pub(super) fn counted(mut tasks: Tasks, projects: &BTreeSet<String>, now: Timest
 }
 
 /// The bugs of a project: what was known, and what its list tells of since.
-pub(super) fn bugs(known: Option<&Bugs>, list: &List, now: Timestamp) -> Bugs {
-    let mut bugs = known.filter(|_| !list.whole).cloned().unwrap_or_default();
-    bugs.extend(list.bugs.iter().cloned());
+pub(super) fn bugs(known: Option<&Bugs>, list: Vec<(String, Bug)>, whole: bool, now: Timestamp) -> Bugs {
+    let mut bugs = known.filter(|_| !whole).cloned().unwrap_or_default();
+    bugs.extend(list);
     bugs.retain(|_, bug| is_recent(&bug.life, now));
     bugs
 }

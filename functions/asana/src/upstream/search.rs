@@ -27,7 +27,7 @@ impl Upstream {
         let done = format!("completed=true&completed_at.after={}", escape(&instant(now - MONTH - STEP)));
         match Box::pin(future::try_join(open, found(client, workspace, done))).await {
             Ok((open, done)) => {
-                let task = |record: TaskRecord| (record.gid.clone(), record.task(&self.digester, None));
+                let task = |record: TaskRecord| (record.gid.as_str().into(), record.task(&self.digester, None));
                 Ok(Some(open.into_values().chain(done.into_values()).map(task).collect()))
             }
             Err(Error::Status { status: 402, .. }) => {

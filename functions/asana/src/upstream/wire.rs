@@ -113,13 +113,18 @@ impl TaskRecord {
 
     /// Our words for it; `listed` is the project in whose list it stood.
     pub fn task(&self, digester: &Digester, listed: Option<&str>) -> Task {
-        let projects = self.memberships.iter().filter_map(|membership| Some(membership.project.as_ref()?.gid.clone()));
+        let member = |membership: &Membership| Some(membership.project.as_ref()?.gid.clone());
+        let mut projects: Vec<String> =
+            self.memberships.iter().filter_map(member).chain(listed.map(str::to_owned)).collect();
+        projects.sort_unstable();
+        projects.dedup();
+        projects.shrink_to_fit();
         Task {
             life: self.life(),
             // Where there is a time, the date beside it is that of somebody's own time zone.
             due: self.due_at.map(Due::At).or(self.due_on.map(Due::On)),
-            assignee: self.assignee.as_ref().map(|person| digester.of(&person.gid)),
-            projects: projects.chain(listed.map(str::to_owned)).collect(),
+            assignee: self.assignee.as_ref().map(|person| digester.of(&person.gid).into()),
+            projects,
         }
     }
 }
@@ -150,7 +155,9 @@ impl BugRecord {
         let values = self.custom_fields.iter().filter_map(|field| field.enum_value.as_ref());
         let said: BTreeSet<String> =
             self.tags.iter().chain(values).filter_map(|named| Some(named.name.as_ref()?.to_lowercase())).collect();
-        let labels = config.rules.labels.iter().filter(|label| said.contains(*label)).cloned().collect();
+        let mut labels: Vec<String> =
+            config.rules.labels.iter().filter(|label| said.contains(*label)).cloned().collect();
+        labels.sort_unstable();
         Bug { life: self.task.life(), section: config.section(name), labels }
     }
 }
