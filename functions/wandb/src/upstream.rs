@@ -43,11 +43,11 @@ const OPEN: [State; 3] = [State::Running, State::Pending, State::Preempting];
 const MOST_PAGES: usize = 20;
 
 /// Runs of such a page: the first few may hold what is no number.
-const PAGE: usize = 20;
+const PAGE: usize = 100;
 
 /// Runs of a page of what changed, at least, and of the largest page.
 const AT_LEAST: usize = 100;
-const MANY: usize = 500;
+const MANY: usize = 1000;
 
 const COUNTS: &str = "query Counts($entity: String!, $project: String!, $running: JSONString) { \
     project(name: $project, entityName: $entity) { all: runCount running: runCount(filters: $running) } }";

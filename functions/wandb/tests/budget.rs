@@ -29,5 +29,5 @@ async fn a_fetch_stays_within_the_calls_of_the_catalogue() {
     let (full, incremental) = pair(10, Duration::ZERO).await;
     println!("tenfold: {} calls, then {} calls", full.calls, incremental.calls);
     assert!(full.calls <= 1 + 105 + 1 + 20, "{} calls", full.calls);
-    assert!(incremental.calls <= 12, "{} calls", incremental.calls);
+    assert!(incremental.calls <= 6, "{} calls", incremental.calls);
 }
