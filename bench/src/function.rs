@@ -51,6 +51,7 @@ async fn now_and_here(
     let sandbox = Sandbox::start(Options::new(seed, Clock::real())).await?;
     let mut settings = sandbox.env();
     narrow(&mut settings);
+    crate::bear_all(&sandbox);
     Ok((sandbox, settings))
 }
 
@@ -125,7 +126,7 @@ impl Function {
         budget: f64,
     ) -> Result<Row, Failure> {
         let now = shared::floor(wall());
-        let (_sandbox, mut settings) = now_and_here(size, now, narrow).await?;
+        let (sandbox, mut settings) = now_and_here(size, now, narrow).await?;
         let state = Folder::new("memory");
         settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
         let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
@@ -147,8 +148,18 @@ impl Function {
         child.kill()?;
         child.wait()?;
         let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
-        let note =
-            if answered { "one event, full fetch, points sent" } else { "the run ended with an error; see its log" };
+        // What was not read took no memory either.
+        let gaps = sandbox.store().series("collector.gap")?;
+        let unknown: Vec<&str> = gaps
+            .iter()
+            .filter(|series| series.points.iter().any(|(_, value)| *value > 0.0))
+            .filter_map(|series| series.tags.iter().find_map(|tag| tag.strip_prefix("part:")))
+            .collect();
+        let note = match (answered, unknown.is_empty()) {
+            (false, _) => "the run ended with an error; see its log".to_owned(),
+            (true, true) => "one event, full fetch, points sent".to_owned(),
+            (true, false) => format!("one event, full fetch, points sent; unknown: {}", unknown.join(", ")),
+        };
         Ok(Row::at_most(format!("{}, peak memory at {size} times the reference", self.name), peak, budget, "MB")
             .note(note))
     }

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         }
     };
     println!("{}\n", machine());
+    eprintln!("encoding");
     let mut rows = vec![encoding::throughput()];
     let measured = runtime.block_on(measure(&mut rows));
     print(&rows);
@@ -70,8 +71,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every collector in turn. The calls are those of the catalogue; ten times the organisation may cost four times as many in a
-/// full fetch and no more in a continued one, but where the catalogue gives figures for it.
+/// Every collector in turn. The calls are those of the definitions; ten times the organisation may cost four times as many in
+/// a full fetch and no more in a continued one, but where the definitions give figures for it: SkyPilot's open jobs may take
+/// two requests more, and Asana's projects are asked one by one.
 async fn measure(rows: &mut Vec<Row>) -> Result<(), Box<dyn std::error::Error>> {
     let budget = |full, incremental, tenfold, tenfold_incremental| upstream::Budget {
         full,
@@ -80,7 +82,7 @@ async fn measure(rows: &mut Vec<Row>) -> Result<(), Box<dyn std::error::Error>> 
         tenfold_incremental,
     };
     collector::<github::GitHub>(rows, budget(40.0, 8.0, 160.0, 8.0), "GITHUB_REPOS").await?;
-    collector::<skypilot::SkyPilot>(rows, budget(10.0, 10.0, 38.0, 10.0), "SKYPILOT_SERVERS").await?;
+    collector::<skypilot::SkyPilot>(rows, budget(10.0, 10.0, 38.0, 12.0), "SKYPILOT_SERVERS").await?;
     collector::<asana::Asana>(rows, budget(137.0, 137.0, 1362.0, 1362.0), "ASANA_WORKSPACES").await?;
     collector::<wandb::WandB>(rows, budget(16.0, 6.0, 127.0, 6.0), "WANDB_PROJECTS").await?;
     Ok(())
@@ -92,17 +94,29 @@ async fn collector<C: Collector>(
     budget: upstream::Budget,
     list: &str,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    // `bench asana` measures one of them.
+    let mut named = std::env::args().skip(1).peekable();
+    if named.peek().is_some() && !named.any(|name| name == C::NAME) {
+        return Ok(());
+    }
+    eprintln!("{}: its calls and its time", C::NAME);
     rows.extend(Box::pin(upstream::rows::<C>(budget, |settings| first(settings, list))).await?);
+    eprintln!("{}: the function as it is deployed", C::NAME);
     rows.extend(Box::pin(function::rows(C::NAME, |settings| first(settings, list))).await?);
     Ok(())
 }
 
-/// Leaves the first target alone: budgets speak of one, and of a plan that bears it.
+/// Lifts what Asana bears in a minute: it is measured how fast a collector is, and not how long it waits.
+fn bear_all(sandbox: &sandbox::Sandbox) {
+    sandbox.asana().set_quota(usize::MAX);
+}
+
+/// Leaves the first target alone, because budgets speak of one, and all of it within the calls that may be spent.
 fn first(settings: &mut BTreeMap<String, String>, list: &str) {
     if let Some(targets) = settings.get_mut(list) {
         *targets = targets.split(',').next().unwrap_or_default().to_owned();
     }
-    settings.insert("ASANA_BUDGET".to_owned(), "1500".to_owned());
+    settings.insert("ASANA_BUDGET".to_owned(), "100000".to_owned());
 }
 
 /// What the figures were measured on: they mean nothing without it.

@@ -30,8 +30,7 @@ async fn pair<C: Collector>(
     let now = crate::epoch();
     let clock = Clock::at(now);
     let sandbox = Sandbox::start(Options::new(organisation(size), clock.clone())).await?;
-    // How fast a collector is, not how long it waits for a domain that does not pay.
-    sandbox.asana().premium(true);
+    crate::bear_all(&sandbox);
     sandbox.faults().base_latency(C::NAME, latency);
     let mut settings = sandbox.env();
     narrow(&mut settings);
