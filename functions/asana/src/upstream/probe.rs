@@ -35,6 +35,10 @@ impl Upstream {
                 workspace.token.name()
             ),
         }];
+        // Who is refused here is refused everywhere, and would be told four times how to mend what is well.
+        if probes.iter().any(|probe| matches!(probe.found, Err(Error::Auth { .. }))) {
+            return probes;
+        }
         let active = projects(client, gid).await;
         let first = active.as_ref().ok().and_then(|active| active.keys().next().cloned());
         probes.push(Probe {

@@ -317,6 +317,9 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     let elsewhere = stage.upstream.probe("acme").await;
     let text = elsewhere[0].found.as_ref().unwrap_err().to_string();
     assert!(text.contains("ASANA_WORKSPACES=acme=3"), "{text}");
+    stage.world().others[0].1 = Reply::status(401);
+    let refused = stage.upstream.probe("acme").await;
+    assert!(refused.len() == 1 && refused[0].mend.contains("ASANA_TOKEN"), "the token alone is to be mended");
 }
 
 #[tokio::test]
