@@ -8,7 +8,9 @@ use sandbox::{Clock, Options, Sandbox, Seed};
 use shared::{Env, Error, Event, GRID, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -54,9 +56,12 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
-    let env = Env::load(settings).await?;
-    let known = registry::checks();
-    let run = Run { push: true, time: Duration::from_mins(2), known: &known };
+    // Each has an environment of its own, as each function has, so that they run side by side.
+    let mut collectors = Vec::new();
+    for entry in REGISTRY {
+        collectors.push((entry, Env::load(settings.clone()).await?));
+    }
+    let known: Arc<[_]> = registry::checks().into();
     let runs = u64::from(args.hours) * 4 + 1;
     let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
     bar.set_style(
@@ -68,8 +73,16 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         let time = start + GRID * i32::try_from(number).unwrap_or(i32::MAX);
         clock.set(time);
         bar.set_message(time.to_string());
-        for entry in REGISTRY {
-            let report = (entry.run)(&env, &Event::new(time, time), run).await?;
+        let mut reports = JoinSet::new();
+        for (entry, env) in collectors.clone() {
+            let known = Arc::clone(&known);
+            reports.spawn(async move {
+                let run = Run { push: true, time: Duration::from_mins(2), known: &known };
+                (entry.run)(&env, &Event::new(time, time), run).await
+            });
+        }
+        while let Some(report) = reports.join_next().await {
+            let report = report.map_err(|error| Error::store("run a collector to its end", error))??;
             samples += report.samples.len();
             calls += report.calls;
             down += usize::from(!report.is_up());
