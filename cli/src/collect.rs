@@ -45,7 +45,7 @@ pub async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
     for entry in entries {
         let spinner = spinner(entry.name);
         let run = Run { push: args.push, time: TIME, known: &known };
-        let result = (entry.run)(&env, &event, run).await;
+        let result = (entry.run)(&env.apart(), &event, run).await;
         spinner.finish_and_clear();
         match result {
             Ok(report) => reports.push(report),

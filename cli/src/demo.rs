@@ -56,11 +56,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
-    // Each has an environment of its own, as each function has, so that they run side by side.
-    let mut collectors = Vec::new();
-    for entry in REGISTRY {
-        collectors.push((entry, Env::load(settings.clone()).await?));
-    }
+    let env = Env::load(settings).await?;
     let known: Arc<[_]> = registry::checks().into();
     let runs = u64::from(args.hours) * 4 + 1;
     let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
@@ -74,8 +70,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         clock.set(time);
         bar.set_message(time.to_string());
         let mut reports = JoinSet::new();
-        for (entry, env) in collectors.clone() {
-            let known = Arc::clone(&known);
+        for entry in REGISTRY {
+            let (env, known) = (env.apart(), Arc::clone(&known));
             reports.spawn(async move {
                 let run = Run { push: true, time: Duration::from_mins(2), known: &known };
                 (entry.run)(&env, &Event::new(time, time), run).await

@@ -49,6 +49,12 @@ impl Env {
         Self { vars, vault: None, meter: Meter::default(), wire: Arc::default() }
     }
 
+    /// The same for another collector in this process: its calls are counted apart, as they are where each is a function.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { meter: Meter::default(), wire: Arc::default(), ..self.clone() }
+    }
+
     /// The meter that every client made from this environment counts on.
     #[must_use]
     pub const fn meter(&self) -> &Meter {
@@ -185,6 +191,17 @@ impl Env {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_collector_counts_apart_with_the_same_variables() {
+        let env = Env::of([("DD_ENV", "test")]);
+        env.meter().register("github");
+        env.meter().called("github");
+        let other = env.apart();
+        other.meter().register("asana");
+        assert_eq!((other.get("DD_ENV"), other.meter().calls()), (Some("test"), 0));
+        assert_eq!((env.meter().upstreams(), other.meter().upstreams()), (["github"].into(), ["asana"].into()));
+    }
 
     #[test]
     fn a_missing_or_wrong_variable_is_named_with_an_example() {
