@@ -57,6 +57,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
     let env = Env::load(settings).await?;
+    let collectors: Vec<_> = REGISTRY.iter().map(|entry| (entry, env.apart())).collect();
     let known: Arc<[_]> = registry::checks().into();
     let runs = u64::from(args.hours) * 4 + 1;
     let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
@@ -70,8 +71,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         clock.set(time);
         bar.set_message(time.to_string());
         let mut reports = JoinSet::new();
-        for entry in REGISTRY {
-            let (env, known) = (env.apart(), Arc::clone(&known));
+        for (entry, env) in collectors.clone() {
+            let known = Arc::clone(&known);
             reports.spawn(async move {
                 let run = Run { push: true, time: Duration::from_mins(2), known: &known };
                 (entry.run)(&env, &Event::new(time, time), run).await
