@@ -12,7 +12,7 @@ const LATE: SignedDuration = SignedDuration::from_hours(48);
 const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What ended longer ago is observed by no run, whatever its cursor says: it need not be told.
-pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(9 * 24);
+pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(STALE.as_hours() + LATE.as_hours());
 
 /// How many things a cursor remembers.
 const MOST: usize = 20_000;

@@ -17,20 +17,13 @@ async fn sandbox() -> Sandbox {
 }
 
 async fn bucket(sandbox: &Sandbox, name: &str) -> Store {
-    let more = [
-        ("STATE_BUCKET", name),
-        ("S3_URL", sandbox.url("s3")),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "id"),
-        ("AWS_SECRET_ACCESS_KEY", "key"),
-    ];
-    Store::open(&Env::of(more)).await.unwrap()
+    Store::open(&env(sandbox, "STATE_BUCKET", name)).await.unwrap()
 }
 
-/// What is needed for reading an object that is no state of ours.
-fn reader(sandbox: &Sandbox, prices: &str) -> Env {
+/// A variable, and what is needed for reading the sandbox's buckets.
+fn env(sandbox: &Sandbox, name: &str, value: &str) -> Env {
     Env::of([
-        ("PRICES", prices),
+        (name, value),
         ("S3_URL", sandbox.url("s3")),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_ACCESS_KEY_ID", "id"),
@@ -44,7 +37,7 @@ async fn prices_are_read_from_a_bucket_and_what_is_wrong_with_them_names_the_var
     let store = bucket(&sandbox, "state").await;
     let table = br#"{"gpu": {"NVIDIA-L4": {"ondemand": 0.75, "spot": 0.26}}}"#;
     store.put("prices/2026.json", table.to_vec()).await.unwrap();
-    let prices = prices::read(&reader(&sandbox, "s3://state/prices/2026.json")).await.unwrap();
+    let prices = prices::read(&env(&sandbox, "PRICES", "s3://state/prices/2026.json")).await.unwrap();
     assert_eq!(prices, [("l4".to_owned(), Price { ondemand: Some(0.75), spot: Some(0.26) })].into());
     store.put("prices/none.json", vec![0xff]).await.unwrap();
     for (place, why) in [
@@ -53,7 +46,7 @@ async fn prices_are_read_from_a_bucket_and_what_is_wrong_with_them_names_the_var
         ("s3://state/prices/none.json", "no text"),
         ("s3://state", "s3://acme-vitals/prices.json"),
     ] {
-        let error = prices::read(&reader(&sandbox, place)).await.unwrap_err();
+        let error = prices::read(&env(&sandbox, "PRICES", place)).await.unwrap_err();
         let text = error.with_causes();
         assert!(matches!(error, Error::Config { .. }) && text.contains("PRICES") && text.contains(why), "{text}");
     }
