@@ -54,7 +54,7 @@ pub(super) struct Answers {
     pub read: BTreeMap<String, Result<Option<bool>>>,
     /// The tasks of all lists.
     pub tasks: Tasks,
-    /// The bugs of each project that is one of bugs.
+    /// The bugs of each project that has any.
     pub bugs: BTreeMap<String, Vec<(String, Bug)>>,
 }
 
@@ -64,7 +64,9 @@ impl Extend<Answer> for Answers {
             let read = answer.map(|list| {
                 list.map(|list| {
                     self.tasks.extend(list.tasks);
-                    self.bugs.insert(gid.clone(), list.bugs);
+                    if !list.bugs.is_empty() {
+                        self.bugs.insert(gid.clone(), list.bugs);
+                    }
                     list.whole
                 })
             });
@@ -131,7 +133,7 @@ impl<'a> Continued<'a> {
 }
 
 impl Ask {
-    fn list(&self, now: Timestamp) -> Question<'static> {
+    fn question(&self, now: Timestamp) -> Question<'static> {
         let mut parameters = vec![("project", self.gid.clone()), ("completed_since", instant(now - MONTH))];
         parameters.extend(self.since.map(|since| ("modified_since", instant(since))));
         let fields = if self.bugs { format!("{TASK},{BUG}") } else { TASK.to_owned() };
@@ -177,7 +179,7 @@ impl Upstream {
         if stopped.load(Ordering::Relaxed) {
             return answers;
         }
-        let questions: Vec<_> = asks.iter().map(|ask| ask.list(now)).collect();
+        let questions: Vec<_> = asks.iter().map(|ask| ask.question(now)).collect();
         match client.first_pages(&questions).await {
             Ok(pages) => {
                 let each = asks.into_iter().zip(pages);
@@ -214,7 +216,7 @@ impl Upstream {
     }
 
     async fn ask(&self, client: &Client, ask: &Ask, first: Option<Page<TaskRecord>>, now: Timestamp) -> Result<List> {
-        let (question, whole) = (ask.list(now), ask.since.is_none());
+        let (question, whole) = (ask.question(now), ask.since.is_none());
         let told = |record: &TaskRecord| (record.gid.as_str().into(), record.task(&self.digester, Some(&ask.gid)));
         if ask.bugs {
             let both = |record: BugRecord| {
