@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 
-.PHONY: help demo test bench lint
+.PHONY: help demo test bench lint check
 .NOTPARALLEL:
 
 help: ## Say what there is
@@ -24,3 +24,17 @@ bench: ## Each figure beside its budget, on the function as it is deployed
 
 lint: ## Format, clippy, documentation, dependencies, generated files
 	$(PYTHON) tests/real/lint.py
+
+# The word behind `make check` is a crate and no target of its own.
+crate := $(filter-out check,$(MAKECMDGOALS))
+
+check: ## One crate while you work on it: format, lints, unit tests, e.g. make check github
+	@test -n "$(crate)" || { echo "name a crate, e.g. make check github"; exit 2; }
+	cargo fmt --package $(crate)
+	cargo clippy --locked --package $(crate) --all-targets -- -D warnings
+	cargo test --locked --package $(crate) $(if $(filter vitals bench,$(crate)),--bins,--lib)
+
+ifeq (check,$(firstword $(MAKECMDGOALS)))
+$(crate):
+	@:
+endif

@@ -67,7 +67,7 @@ impl List {
                     if error.exit_code() == 78 || self.verdict == ExitCode::SUCCESS {
                         self.verdict = ExitCode::from(error.exit_code());
                     }
-                    ("FAILED", format!("{}\nto mend: {}", error.with_causes(), probe.mend))
+                    ("FAILED", format!("{}\nfix: {}", error.with_causes(), probe.mend))
                 }
             };
             self.rows.push([name.to_owned(), target.to_owned(), probe.what, mark.to_owned(), text]);
@@ -108,20 +108,26 @@ async fn sink(env: &Env, read_back: bool, wall: jiff::Timestamp) -> Vec<Probe> {
     probes
 }
 
+/// All that a run does with its store.
 async fn store(env: &Env) -> Probe {
     const KEY: &str = "check/probe";
     let tried = async {
         let store = Store::open(env).await?;
         store.put(KEY, b"probe".to_vec()).await?;
-        let back = store.get(KEY).await?;
-        store.delete(KEY).await?;
-        match back {
-            Some(object) if object.bytes == b"probe" => {
-                Ok(env.get("STATE_BUCKET").map_or("a directory", |_| "a bucket").to_owned())
-            }
-            _ => Err(Error::store("read back what was written", "another content")),
+        let other = || Error::store("read back what was written", "it is another content");
+        let first = store.get(KEY, 100).await?.filter(|object| object.bytes == b"probe").ok_or_else(other)?;
+        let stale = store.put_if(KEY, b"other".to_vec(), None).await?;
+        let exchanged = store.put_if(KEY, b"again".to_vec(), Some(&first.version)).await?;
+        if stale.is_some() || exchanged.is_none() {
+            return Err(Error::store("write only what was not changed", "it takes no conditions"));
         }
+        let listed = store.list("check/", 10).await?;
+        store.delete(KEY).await?;
+        if !listed.iter().any(|key| key == KEY) {
+            return Err(Error::store("list what was written", "it is not in the list"));
+        }
+        Ok(env.get("STATE_BUCKET").map_or("a directory", |_| "a bucket").to_owned())
     };
     let mend = "STATE_BUCKET names a bucket that these credentials may read, write, list and delete in; without it STATE_DIR is a writable directory";
-    Probe { what: "write, read, delete".to_owned(), found: tried.await, mend: mend.to_owned() }
+    Probe { what: "write, read, list, delete".to_owned(), found: tried.await, mend: mend.to_owned() }
 }

@@ -30,39 +30,39 @@ pub struct Args {
     format: Format,
 }
 
-pub async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
+pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
     let entries = registry::named(&args.names);
     let wall = config::wall(&settings)?;
     let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
     let mut event = Event::new(time, wall);
+    event.not_ahead()?;
     if let Some(target) = &args.target {
         event = event.for_target(target);
     }
     let env = Env::load(with_defaults(settings, args.push)).await?;
-    let known = registry::checks();
     let mut reports = Vec::new();
     let mut failed = false;
     for entry in entries {
         let spinner = spinner(entry.name);
-        let run = Run { push: args.push, time: TIME, known: &known };
+        let run = Run { push: args.push, time: TIME };
         let result = (entry.run)(&env.apart(), &event, run).await;
         spinner.finish_and_clear();
         match result {
             Ok(report) => reports.push(report),
             // One collector that cannot start does not keep the others from their work.
             Err(error) if args.names.len() > 1 || args.names[0] == "all" => {
-                eprintln!("vitals: {}: {}", entry.name, error.with_causes());
+                output::complain(&format!("{}: {}", entry.name, error.with_causes()));
                 failed = true;
             }
             Err(error) => return Err(error),
         }
     }
-    output::show(&reports, args.format)?;
+    output::show(&reports, args.format, verbose)?;
     for report in reports {
         output::remarks(&report);
-        failed |= !report.is_up();
+        failed |= !report.is_up() && !report.late;
         if let Some(error) = report.failure() {
-            eprintln!("vitals: {}", error.with_causes());
+            output::complain(&error.with_causes());
             failed = true;
         }
     }

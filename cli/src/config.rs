@@ -24,7 +24,7 @@ pub fn read(file: &Path) -> Result<Settings> {
 
 fn parse(file: &Path, text: &str) -> Result<Settings> {
     let wrong = |problem: String| {
-        Error::config(file.display().to_string(), format!("{problem}; an example: GITHUB_REPOS = [\"acme/web\"]"))
+        Error::config(file.display().to_string(), format!("{problem}, e.g. GITHUB_REPOS = [\"acme/web\"]"))
     };
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     table
@@ -58,7 +58,7 @@ pub fn wall(settings: &Settings) -> Result<Timestamp> {
 
 /// An instant from a person.
 pub fn instant(name: &str, text: &str) -> Result<Timestamp> {
-    text.parse().map_err(|_| Error::config(name, format!("`{text}` is no instant; an example: 2026-01-08T12:00:00Z")))
+    text.parse().map_err(|_| Error::config(name, format!("`{text}` is no instant, e.g. 2026-01-08T12:00:00Z")))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! `vitals demo`: a pretend organisation behind real HTTP APIs, a day of runs with the code of production, and the result.
 
 use crate::output;
-use crate::registry::{self, REGISTRY, Run};
+use crate::registry::{REGISTRY, Run};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::{Clock, Options, Sandbox, Seed};
 use shared::{Env, Error, Event, GRID, Result};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ pub struct Args {
     /// How many hours to run through, four runs an hour.
     #[arg(long, default_value_t = 24)]
     hours: u32,
-    /// Where the points and the state are kept; an earlier demo there is replaced.
+    /// Where the points and the state are kept: a new or empty folder, or that of an earlier demo, which is replaced.
     #[arg(long, default_value = ".vitals/demo", value_name = "FOLDER")]
     out: PathBuf,
 }
@@ -34,11 +34,7 @@ const EPOCH: i64 = 1_767_873_600;
 pub async fn run(args: Args) -> Result<ExitCode> {
     let started = Instant::now();
     let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::store("place the story in time", error))?;
-    let folder = |error| Error::store(format!("make the folder {}", args.out.display()), error);
-    if args.out.exists() {
-        std::fs::remove_dir_all(&args.out).map_err(folder)?;
-    }
-    std::fs::create_dir_all(&args.out).map_err(folder)?;
+    clear(&args.out)?;
     let database = args.out.join("datadog.sqlite");
     let seed = Seed { number: args.seed, size: args.size, epoch };
     let start = epoch - SignedDuration::from_hours(i64::from(args.hours));
@@ -58,7 +54,6 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
     let env = Env::load(settings).await?;
     let collectors: Vec<_> = REGISTRY.iter().map(|entry| (entry, env.apart())).collect();
-    let known: Arc<[_]> = registry::checks().into();
     let runs = u64::from(args.hours) * 4 + 1;
     let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
     bar.set_style(
@@ -66,15 +61,15 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let (mut samples, mut calls, mut down) = (0, 0, 0);
+    let mut gaps: BTreeMap<String, usize> = BTreeMap::new();
     for number in 0..runs {
         let time = start + GRID * i32::try_from(number).unwrap_or(i32::MAX);
         clock.set(time);
         bar.set_message(time.to_string());
         let mut reports = JoinSet::new();
         for (entry, env) in collectors.clone() {
-            let known = Arc::clone(&known);
             reports.spawn(async move {
-                let run = Run { push: true, time: Duration::from_mins(2), known: &known };
+                let run = Run { push: true, time: Duration::from_mins(2) };
                 (entry.run)(&env, &Event::new(time, time), run).await
             });
         }
@@ -83,6 +78,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             samples += report.samples.len();
             calls += report.calls;
             down += usize::from(!report.is_up());
+            for share in &report.shares {
+                for (part, why) in &share.findings.gaps {
+                    *gaps.entry(format!("{} {} {part}: {why}", report.collector, share.target)).or_default() += 1;
+                }
+            }
             bar.inc(1);
         }
     }
@@ -94,8 +94,41 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         args.hours,
         started.elapsed().as_secs_f64()
     );
+    for (gap, runs) in gaps {
+        eprintln!("  {runs} times {}", output::harmless(&gap));
+    }
     eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What marks a folder as a demo's own.
+const MARK: &str = ".vitals-demo";
+
+/// Makes the folder of the demo. Only what an earlier demo made is removed: somebody may have meant another folder.
+fn clear(folder: &Path) -> Result<()> {
+    let failed = |error| Error::store(format!("make the folder {}", folder.display()), error);
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+        Ok(mut entries) => {
+            let is_own = folder.join(MARK).is_file();
+            if !is_own && entries.next().is_some() {
+                let problem = format!("{} is not empty and no demo made it; name a new folder", folder.display());
+                return Err(Error::config("--out", format!("{problem}, e.g. --out /tmp/demo")));
+            }
+            for name in
+                ["datadog.sqlite", "datadog.sqlite-wal", "datadog.sqlite-shm", "state"].iter().filter(|_| is_own)
+            {
+                let path = folder.join(name);
+                let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                match removed {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(MARK), b"")).map_err(failed)
 }
 
 /// What is now in the store: each series with its number of points and the last of them.

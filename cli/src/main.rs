@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod metrics;
 mod output;
+mod page;
 mod readback;
 mod registry;
 
@@ -43,7 +44,7 @@ enum Command {
     Collectors,
     /// The catalogue of metrics
     Metrics(metrics::Args),
-    /// Configuration, credentials, reachability and permissions, and how to mend each
+    /// Configuration, credentials, reachability and permissions, and what to do about each failure
     Check(check::Args),
     /// What is generated from the catalogue
     #[command(subcommand)]
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("vitals: {}", error.with_causes());
+            output::complain(&error.with_causes());
             ExitCode::from(error.exit_code())
         }
     }
@@ -75,7 +76,7 @@ async fn run(cli: Cli) -> shared::Result<ExitCode> {
     shared::logs(&quiet, shared::Logs::Text, level)?;
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Collect(args) => collect::run(args, settings).await,
+        Command::Collect(args) => collect::run(args, settings, cli.verbose > 0).await,
         Command::Collectors => collectors::run(settings).await,
         Command::Metrics(args) => metrics::run(&args),
         Command::Check(args) => check::run(args, settings).await,

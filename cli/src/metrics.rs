@@ -39,15 +39,31 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn table(rows: &[&Metric]) -> String {
-    let mut table = output::new_table(&["metric", "kind", "unit", "tags", "meaning"]);
+    let mut table = output::new_table(&["metric", "kind", "unit", "tags", "over members", "better", "meaning"]);
     for row in rows {
-        table.add_row([row.name, row.kind.word(), &output::unit(row), &row.tags.join(", "), row.help.trim()]);
+        table.add_row([
+            row.name,
+            row.kind.word(),
+            &output::unit(row),
+            &row.tags.join(", "),
+            row.fold.word(),
+            row.better.word(),
+            row.help.trim(),
+        ]);
     }
     format!("{table}\n")
 }
 
 fn object(row: &Metric) -> Value {
-    json!({"metric": row.name, "kind": row.kind.word(), "unit": output::unit(row), "tags": row.tags, "help": row.help.trim()})
+    json!({
+        "metric": row.name,
+        "kind": row.kind.word(),
+        "unit": output::unit(row),
+        "tags": row.tags,
+        "fold": row.fold.word(),
+        "better": row.better.word(),
+        "help": row.help.trim(),
+    })
 }
 
 /// Whether the name holds the parts of the pattern in their order; without a `*` the part may stand anywhere.

@@ -1,15 +1,17 @@
 //! How samples are shown: a table for people, and three forms for programs.
 
-use comfy_table::{CellAlignment, Table, presets};
+use crate::page::{View, page};
+use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 use shared::{Error, Kind, Report, Result, Sample};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// A table for people.
+    /// A page for people.
     Table,
     /// One JSON document, stable and documented in docs/quickstart.md.
     Json,
@@ -20,9 +22,10 @@ pub enum Format {
 }
 
 /// Writes the reports to standard output.
-pub fn show(reports: &[Report], format: Format) -> Result<()> {
+pub fn show(reports: &[Report], format: Format, verbose: bool) -> Result<()> {
     let text = match format {
-        Format::Table => table(reports),
+        // What upstreams say is made harmless as the page is written: its own colours must reach the terminal.
+        Format::Table => return write(&page(reports, View::of_terminal(verbose))),
         Format::Json => json_text(reports),
         Format::Lines => lines(reports),
         Format::Prometheus => prometheus(reports),
@@ -32,12 +35,29 @@ pub fn show(reports: &[Report], format: Format) -> Result<()> {
 
 /// Writes text to standard output; a reader that went away, as `head` does, is no error.
 pub fn print(text: &str) -> Result<()> {
+    write(&harmless(text))
+}
+
+fn write(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::store("write to standard output", error))
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a line about what went wrong to standard error.
+pub fn complain(text: &str) {
+    eprintln!("vitals: {}", harmless(text));
+}
+
+/// The text without what a terminal would obey: names and reasons come from upstreams.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(obeyed) { Cow::Owned(text.replace(obeyed, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// An empty table in the form that the terminal, or the pipe, can show.
@@ -54,36 +74,13 @@ fn known(report: &Report) -> Vec<&Sample> {
     samples
 }
 
-fn table(reports: &[Report]) -> String {
-    let mut table = new_table(&["metric", "tags", "value", "unit", "kind", "at"]);
-    if let Some(column) = table.column_mut(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    for report in reports {
-        for sample in known(report) {
-            let metric = sample.metric();
-            let tags: Vec<String> = sample.tags().iter().map(|(key, value)| format!("{key}:{value}")).collect();
-            let at = sample.time().map(|time| time.strftime("%H:%M").to_string()).unwrap_or_default();
-            let value = sample.value().map(number).unwrap_or_default();
-            table.add_row([
-                sample.name().to_owned(),
-                tags.join(" "),
-                value,
-                unit(metric),
-                metric.kind.word().to_owned(),
-                at,
-            ]);
-        }
-    }
-    format!("{table}\n")
-}
-
 /// The unit of a row in one word, such as `operation/day`.
 pub fn unit(metric: &shared::Metric) -> String {
     metric.per.map_or_else(|| metric.unit.word().to_owned(), |per| format!("{}/{}", metric.unit.word(), per.word()))
 }
 
-fn number(value: f64) -> String {
+/// A value as people read it.
+pub fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.3}") }
 }
 
@@ -93,8 +90,14 @@ fn json_text(reports: &[Report]) -> String {
 }
 
 fn json_report(report: &Report) -> Value {
-    let targets: Vec<Value> =
-        report.shares.iter().map(|share| json!({"target": share.target, "gaps": share.gaps})).collect();
+    let targets: Vec<Value> = report
+        .shares
+        .iter()
+        .map(|share| {
+            let found = &share.findings;
+            json!({"target": share.target, "gaps": found.gaps, "pending": found.pending, "unread": found.unread})
+        })
+        .collect();
     let samples: Vec<Value> = known(report).into_iter().map(|sample| json_sample(sample, report)).collect();
     json!({
         "collector": report.collector,
@@ -176,27 +179,53 @@ fn labels(sample: &Sample) -> String {
 
 /// What a person should know of a run beside its numbers.
 pub fn remarks(report: &Report) {
+    for line in remarks_of(report) {
+        eprintln!("{}: {}", report.collector, harmless(&line));
+    }
+}
+
+fn remarks_of(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
     for share in &report.shares {
-        for (part, why) in &share.gaps {
-            eprintln!("{}: {}: {part} is unknown: {why}", report.collector, share.target);
-        }
+        let (target, found) = (&share.target, &share.findings);
+        lines.extend(found.gaps.iter().map(|(part, why)| format!("{target}: {part} is unknown: {why}")));
+        let pending = found.pending.iter().filter(|(_, missing)| **missing > 0);
+        lines.extend(pending.map(|(part, missing)| {
+            format!("{target}: {part} is filling: {missing} answers missing; the next run continues")
+        }));
+        let unread = found.unread.iter().filter(|(_, records)| **records > 0);
+        lines.extend(unread.map(|(part, records)| {
+            format!("{target}: {records} records of {part} cannot be interpreted and are left out")
+        }));
     }
     for (reason, number) in report.dropped.iter().filter(|(_, number)| **number > 0) {
-        eprintln!("{}: {number} samples not sent: {reason}", report.collector);
+        lines.push(format!("{number} samples not sent: {reason}"));
     }
-    let samples = report.samples.len();
     let line = format!(
-        "{}: {samples} samples at {} in {:.1} s with {} calls",
-        report.collector,
+        "{} samples at {} in {:.1} s with {} calls",
+        report.samples.len(),
         report.now,
         report.took.as_secs_f64(),
         report.calls
     );
-    match &report.outcome {
-        None => eprintln!("{line}; nothing was sent (--push sends)"),
-        Some(outcome) => eprintln!(
+    lines.push(match &report.outcome {
+        _ if report.late => format!("{line}; the time is over an hour ago, so that nothing was fetched"),
+        None => format!("{line}; nothing was sent (--push sends)"),
+        Some(outcome) => format!(
             "{line}; {} series accepted, {} rejected, {} payloads spooled, {} series recovered from the spool",
             outcome.accepted, outcome.rejected, outcome.spooled, outcome.recovered
         ),
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced_and_nothing_else() {
+        assert_eq!(harmless("a\u{1b}[2Jb\rc\u{7}\u{9b}d\u{202e}e"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\u{fffd}d\u{fffd}e");
+        assert_eq!(harmless("naïve\n\t│ ✓"), "naïve\n\t│ ✓");
     }
 }

@@ -28,7 +28,7 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
         historical: false,
     };
     let sample = heartbeat::BUILD.sample(1.0).tag("version", env!("CARGO_PKG_VERSION"));
-    let delivery = intake.deliver(encode(&[sample], &tags, now, LIMITS)?).await;
+    let delivery = intake.deliver(encode(&[sample], &tags, now, LIMITS)?, false).await;
     if delivery.accepted == 0 {
         return Err(Error::Intake {
             what: delivery.refused.unwrap_or_else(|| "the point was not accepted".to_owned()),

@@ -2,7 +2,9 @@
 
 use clap::builder::PossibleValuesParser;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use shared::{Check, Collector, Env, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A collector without its type.
@@ -14,37 +16,44 @@ pub struct Entry {
     /// Its checks.
     pub checks: &'static [Check],
     /// Runs it once.
-    pub run: for<'a> fn(&'a Env, &'a Event, Run<'a>) -> BoxFuture<'a, Result<Report>>,
-    /// Connects and asks what a newcomer has to know.
+    pub run: for<'a> fn(&'a Env, &'a Event, Run) -> BoxFuture<'a, Result<Report>>,
+    /// Connects, and checks credentials and access.
     pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> Asked<'a>,
-    /// The configured targets with the time of the newest snapshot of each.
-    pub last: for<'a> fn(&'a Env, &'a Store) -> BoxFuture<'a, Result<Vec<Last>>>,
+    /// The configured targets.
+    pub targets: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<Vec<String>>>,
+    /// How the last run of a target went, if there was one.
+    pub last: for<'a> fn(&'a Store, &'a str, Timestamp) -> Lasted<'a>,
 }
 
-/// The answers to what a newcomer asks, once they are there.
+/// How the last run of a target went, once that is read; nothing where there was none.
+pub type Lasted<'a> = BoxFuture<'a, Result<Option<LastRun>>>;
+
+/// What checking credentials and access came to, once that is known.
 pub type Asked<'a> = BoxFuture<'a, Result<Vec<Probed>>>;
 
-/// A target, and what a newcomer has to know of it.
+/// A target, and what was checked of it.
 pub type Probed = (String, Vec<Probe>);
 
 /// How a run is to be made.
 #[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
+pub struct Run {
     /// Whether it sends what it measures.
     pub push: bool,
     /// The most time it may take.
     pub time: Duration,
-    /// Every check of all collectors, which `CHECKS` may name.
-    pub known: &'a [&'static Check],
 }
 
-/// When a target was last read.
+/// How the last run of a target went.
 #[derive(Debug)]
-pub struct Last {
-    /// The target.
-    pub target: String,
-    /// The time of its newest snapshot, and of its newest whole one.
-    pub at: Option<(jiff::Timestamp, Option<jiff::Timestamp>)>,
+pub struct LastRun {
+    /// The time of its snapshot.
+    pub at: Timestamp,
+    /// When the fetch of everything began that it goes back to.
+    pub whole_at: Timestamp,
+    /// The parts that failed, with the reasons.
+    pub gaps: BTreeMap<String, String>,
+    /// The answers that parts still wait for.
+    pub pending: BTreeMap<String, u64>,
 }
 
 macro_rules! registry {
@@ -68,12 +77,13 @@ const fn entry<C: Collector + 'static>() -> Entry {
         checks: C::CHECKS,
         run: |env, event, how| Box::pin(run::<C>(env, event, how)),
         probe: |env, target| Box::pin(probe::<C>(env, target)),
-        last: |env, store| Box::pin(last::<C>(env, store)),
+        targets: |env| Box::pin(targets::<C>(env)),
+        last: |store, target, wall| Box::pin(last::<C>(store, target, wall)),
     }
 }
 
-async fn run<C: Collector>(env: &Env, event: &Event, how: Run<'_>) -> Result<Report> {
-    let life = Life::prepare::<C>(env, how.known, how.push).await?;
+async fn run<C: Collector>(env: &Env, event: &Event, how: Run) -> Result<Report> {
+    let life = Life::prepare::<C>(env, how.push).await?;
     let collector = C::connect(env).await?;
     life.run(&collector, event, how.time).await
 }
@@ -90,14 +100,13 @@ async fn probe<C: Collector>(env: &Env, target: Option<&str>) -> Result<Vec<Prob
     Ok(found)
 }
 
-async fn last<C: Collector>(env: &Env, store: &Store) -> Result<Vec<Last>> {
-    let collector = C::connect(env).await?;
-    let mut found = Vec::new();
-    for target in collector.targets() {
-        let kept = snapshots::latest::<C>(store, &target).await?;
-        found.push(Last { target, at: kept.map(|kept| (kept.at, kept.whole_at)) });
-    }
-    Ok(found)
+async fn targets<C: Collector>(env: &Env) -> Result<Vec<String>> {
+    Ok(C::connect(env).await?.targets())
+}
+
+async fn last<C: Collector>(store: &Store, target: &str, wall: Timestamp) -> Result<Option<LastRun>> {
+    let (kept, _) = snapshots::latest::<C>(store, target, wall).await?;
+    Ok(kept.map(|kept| LastRun { at: kept.at, whole_at: kept.whole_at, gaps: kept.gaps, pending: kept.pending }))
 }
 
 /// What may be said where collectors are named.
@@ -109,9 +118,4 @@ pub fn names() -> PossibleValuesParser {
 pub fn named(names: &[String]) -> Vec<&'static Entry> {
     let all = names.is_empty() || names.iter().any(|name| name == "all");
     REGISTRY.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
-}
-
-/// Every check of every collector.
-pub fn checks() -> Vec<&'static Check> {
-    REGISTRY.iter().flat_map(|entry| entry.checks).collect()
 }

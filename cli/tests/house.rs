@@ -118,6 +118,36 @@ fn a_delta_and_a_total_never_share_a_name() {
 }
 
 #[test]
+fn members_are_put_together_only_where_the_result_is_true() {
+    for row in catalogue() {
+        let word = |key: &str| row[key].as_str().unwrap();
+        let (name, fold) = (word("metric"), word("fold"));
+        let last = name.rsplit('.').next().unwrap();
+        // The rows of `metta.infra.state` are ages and flags of results; all others of the family are values of checks.
+        let is_value = name.starts_with("metta.infra.") && !name.starts_with("metta.infra.state.") && last != "status";
+        if word("kind") == "distribution" || is_value || last == "target" {
+            assert_eq!(fold, "none", "{name}");
+        }
+        if ["status", "fom"].contains(&last) {
+            assert_eq!(fold, "min", "{name}");
+        }
+        let is_statistic = [".p50", ".p90", ".p99", "avg"].iter().any(|part| name.contains(part));
+        assert!(fold != "sum" || (word("unit") != "percent" && !is_statistic), "{name} has no sum");
+    }
+}
+
+#[test]
+fn every_check_is_in_the_list_that_changes_of_conditions_are_held_against() {
+    let rows = catalogue();
+    let names = rows.iter().filter_map(|row| row["metric"].as_str()?.strip_prefix("metta.infra.cron."));
+    let checks: Vec<&str> = names.filter(|name| !name.ends_with(".target") && !name.ends_with(".status")).collect();
+    assert!(checks.len() > 10);
+    for check in checks {
+        assert!(shared::CHECK_NAMES.contains(&check), "{check} is not in shared::CHECK_NAMES");
+    }
+}
+
+#[test]
 fn generated_files_are_what_the_catalogue_says() {
     let output = vitals(&["catalogue", "docs", "--check"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -211,5 +241,5 @@ fn wrong_use_and_wrong_configuration_have_exit_codes_of_their_own() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(78), "{text}");
-    assert!(text.contains("GITHUB_") && text.contains("an example"), "{text}");
+    assert!(text.contains("GITHUB_") && text.contains("e.g. "), "{text}");
 }

@@ -16,10 +16,10 @@ use crate::model::github::Repository;
 pub use asana::{AsanaSettings, asana, asana_counts, asana_observations, asana_verdicts};
 use jiff::Timestamp;
 use scene::Scene;
-pub use skypilot::{SkySettings, skypilot, skypilot_counts, skypilot_gaps, skypilot_observations};
+pub use skypilot::{SkySettings, skypilot, skypilot_counts, skypilot_gaps, skypilot_observations, skypilot_unread};
 use std::collections::BTreeMap;
 
-pub use wandb::{WandbSettings, wandb, wandb_counts, wandb_observations};
+pub use wandb::{WandbSettings, wandb, wandb_counts, wandb_observations, wandb_unread};
 
 /// Values by series, written as `name{tag:value,…}` without the tags that every series has.
 pub type Values = BTreeMap<String, f64>;

@@ -3,9 +3,10 @@
 use crate::{Error, Result, Secret};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderName, HeaderValue, header};
+use std::fmt;
 
 /// The credentials of a client.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Auth {
     /// It does not, or the caller sees to it.
     None,
@@ -15,6 +16,18 @@ pub enum Auth {
     Basic(String, Secret),
     /// A header of the upstream's own.
     Header(HeaderName, Secret),
+}
+
+impl fmt::Debug for Auth {
+    /// The kind alone: a user is configuration as well.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bearer(_) => "Bearer",
+            Self::Basic(..) => "Basic",
+            Self::Header(..) => "Header",
+        })
+    }
 }
 
 impl Auth {

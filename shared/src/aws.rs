@@ -1,8 +1,9 @@
-//! The AWS SDK on our own HTTP client, so that there is one TLS stack and one set of roots.
+//! The AWS SDK on our own HTTP client and meter, so that there is one TLS stack, one deadline and one count of calls.
 
-use crate::{Env, Error, Result, tls::Wire};
+use crate::{Env, Error, Meter, Result, tls::Wire};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::config::Credentials;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -11,17 +12,31 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use std::time::Duration;
 
-/// What every AWS client is made from; `endpoint` names the variable that may hold another address of the service.
+/// A service of AWS, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// The word that counts its calls.
+    pub upstream: &'static str,
+    /// The variable that may hold another address of it.
+    pub endpoint: &'static str,
+    /// The longest single attempt.
+    pub attempt: Duration,
+    /// The longest call, its attempts together.
+    pub call: Duration,
+    /// Whether it serves the run itself, as the store does, and has time of its own beside the upstreams.
+    pub is_own: bool,
+}
+
+/// What every client of a service is made from.
 ///
 /// # Errors
-/// When the address cannot be read.
-pub async fn config(env: &Env, endpoint: &str) -> Result<SdkConfig> {
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_secs(10))
-        .operation_timeout(Duration::from_secs(30))
-        .build();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(over(env.wire()?)).timeout_config(timeouts);
+/// When its address cannot be read.
+pub async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
+    env.meter().register(service.upstream);
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(service.attempt).operation_timeout(service.call).build();
+    let client = over(env.wire()?, env.meter().clone(), service);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client).timeout_config(timeouts);
     if let Some(region) = env.get("AWS_REGION") {
         loader = loader.region(Region::new(region.to_owned()));
     }
@@ -29,42 +44,89 @@ pub async fn config(env: &Env, endpoint: &str) -> Result<SdkConfig> {
         let session = env.get("AWS_SESSION_TOKEN").map(str::to_owned);
         loader = loader.credentials_provider(Credentials::new(id, key, session, None, "environment"));
     }
-    if env.get(endpoint).is_some() {
-        loader = loader.endpoint_url(env.url(endpoint, "https://service.region.amazonaws.com")?);
+    if env.get(service.endpoint).is_some() {
+        loader = loader.endpoint_url(env.url(service.endpoint, "https://service.region.amazonaws.com")?);
     }
     Ok(loader.load().await)
 }
 
-/// Words for a failed call that say what happened without any part of the request.
-pub fn cause<E, R>(error: aws_sdk_s3::error::SdkError<E, R>) -> Box<dyn std::error::Error + Send + Sync>
-where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    use aws_sdk_s3::error::SdkError;
-    match error {
-        SdkError::ServiceError(answer) => answer.into_err().into(),
+/// What a failed call means, counted. AWS's own messages name accounts and roles, so that none of them is repeated.
+pub fn error<E: ProvideErrorMetadata>(
+    meter: &Meter,
+    upstream: &'static str,
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> Error {
+    let sorted = match error {
+        SdkError::ServiceError(answer) => refusal(upstream, what, answer.err().code(), answer.raw().status().as_u16()),
+        SdkError::TimeoutError(_) => Error::Timeout { upstream, what: format!("{what}: no answer in time") },
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(error) => error.to_string().into(),
-            None => "the request could not be made; are there credentials and a region?".into(),
+            Some(error) if error.is_timeout() => {
+                Error::Timeout { upstream, what: format!("{what}: no answer in time") }
+            }
+            Some(error) if error.is_io() => {
+                Error::Network { upstream, what: what.to_owned(), source: "the connection failed".into() }
+            }
+            _ => without_credentials(upstream, what),
         },
-        SdkError::TimeoutError(_) => "no answer in time".into(),
-        SdkError::ResponseError(_) => "an answer that cannot be read".into(),
-        _ => "the request could not be made; are there credentials and a region?".into(),
-    }
+        SdkError::ResponseError(_) => Error::decode(upstream, format!("the answer to {what}")),
+        _ => without_credentials(upstream, what),
+    };
+    meter.failed(upstream, sorted.kind().unwrap_or("server"));
+    sorted
 }
 
-fn over(wire: Wire) -> SharedHttpClient {
-    http_client_fn(move |_, _| SharedHttpConnector::new(Connector(wire.clone())))
+fn without_credentials(upstream: &'static str, what: &str) -> Error {
+    Error::Auth { upstream, what: format!("{what}: no request could be made; are there credentials and a region?") }
+}
+
+fn refusal(upstream: &'static str, what: &str, code: Option<&str>, status: u16) -> Error {
+    let plain = |code: &&str| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let code = code.filter(plain).unwrap_or("no code");
+    let said = format!("{status} {code} to {what}");
+    let begins = |words: &[&str]| words.iter().any(|word| code.starts_with(word));
+    if begins(&["Throttl", "SlowDown", "RequestLimitExceeded", "TooManyRequests", "RequestThrottled"]) || status == 429
+    {
+        return Error::RateLimited { upstream, what: said };
+    }
+    let refused = [401, 403].contains(&status)
+        || begins(&["AccessDenied", "Unauthorized", "UnrecognizedClient", "AuthFailure", "ExpiredToken", "Signature"])
+        || begins(&["InvalidAccessKey", "InvalidClientToken", "InvalidToken"]);
+    if refused {
+        return Error::Auth { upstream, what: said };
+    }
+    if status == 404 || begins(&["NoSuch", "ResourceNotFound"]) {
+        return Error::NotFound { upstream, what: format!("{what} ({code})") };
+    }
+    Error::Status { upstream, status, what: format!("{what} ({code})") }
+}
+
+fn over(wire: Wire, meter: Meter, service: Service) -> SharedHttpClient {
+    http_client_fn(move |_, _| {
+        SharedHttpConnector::new(Connector { wire: wire.clone(), meter: meter.clone(), service })
+    })
 }
 
 #[derive(Debug)]
-struct Connector(Wire);
+struct Connector {
+    wire: Wire,
+    meter: Meter,
+    service: Service,
+}
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.client();
-        HttpConnectorFuture::new(async move { exchange(&client, request).await })
+        let Service { attempt, is_own, .. } = self.service;
+        let limit = if is_own { self.meter.own_time_left(attempt) } else { self.meter.time_left(attempt) };
+        let client = self.wire.client();
+        let Some(limit) = limit else {
+            return HttpConnectorFuture::ready(Err(ConnectorError::timeout("the run has no time left to ask".into())));
+        };
+        self.meter.called(self.service.upstream);
+        HttpConnectorFuture::new(async move {
+            let answer = tokio::time::timeout(limit, exchange(&client, request)).await;
+            answer.unwrap_or_else(|_| Err(ConnectorError::timeout("no answer in time".into())))
+        })
     }
 }
 
@@ -83,11 +145,34 @@ async fn exchange(client: &reqwest::Client, request: HttpRequest) -> std::result
     HttpResponse::try_from(answer.map(SdkBody::from_body_1_x)).map_err(|error| ConnectorError::io(error.into()))
 }
 
-/// An error of the store for a failed call.
-pub(crate) fn store_error<E, R>(what: String, error: aws_sdk_s3::error::SdkError<E, R>) -> Error
-where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    Error::store(what, cause(error))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_sorted_by_what_a_person_would_do_about_them() {
+        for (code, status, kind) in [
+            (Some("AccessDenied"), 403, "auth"),
+            (Some("UnauthorizedOperation"), 403, "auth"),
+            (Some("ExpiredTokenException"), 400, "auth"),
+            (Some("UnrecognizedClientException"), 400, "auth"),
+            (Some("InvalidAccessKeyId"), 403, "auth"),
+            (Some("InvalidParameterValue"), 400, "server"),
+            (Some("SlowDown"), 503, "rate_limited"),
+            (Some("ThrottlingException"), 400, "rate_limited"),
+            (Some("NoSuchBucket"), 404, "not_found"),
+            (Some("InternalError"), 500, "server"),
+            (None, 502, "server"),
+        ] {
+            let error = refusal("s3", "GetObject", code, status);
+            assert_eq!(error.kind(), Some(kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn words_of_aws_that_could_name_somebody_are_not_repeated() {
+        let code = "User: arn:aws:iam::123456789012:user/ada is not authorized";
+        let text = refusal("s3", "GetObject", Some(code), 403).to_string();
+        assert!(!text.contains("ada") && text.contains("403"), "{text}");
+    }
 }

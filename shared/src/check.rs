@@ -1,7 +1,7 @@
 //! Checks: each judges a value of the same run against a condition.
 
-use crate::{Condition, Error, Metric, Result, Sample, Unit, stats};
-use serde_json::Value;
+use crate::overrides::Override;
+use crate::{Condition, Metric, Overrides, Sample, Unit, stats};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,9 +83,9 @@ macro_rules! check {
         $crate::Check {
             name: $name,
             rows: [
-                $crate::check!(@row concat!("metta.infra.cron.", $name), $unit, concat!("The value that the check `", $name, "` judges.")),
-                $crate::check!(@row concat!("metta.infra.cron.", $name, ".target"), $unit, concat!("The number that `", $name, "` is held against; of a range the lower one.")),
-                $crate::check!(@row concat!("metta.infra.cron.", $name, ".status"), Check, concat!("Whether `", $name, "` passes (1) or fails (0); no point while unknown.")),
+                $crate::check!(@row concat!("metta.infra.cron.", $name), $unit, None, concat!("The value that the check `", $name, "` judges.")),
+                $crate::check!(@row concat!("metta.infra.cron.", $name, ".target"), $unit, None, concat!("The number that `", $name, "` is held against; of a range the lower one.")),
+                $crate::check!(@row concat!("metta.infra.cron.", $name, ".status"), Check, Min, concat!("Whether `", $name, "` passes (1) or fails (0); no point while unknown.")),
             ],
             reads: $crate::Reads { metric: &$metric, having: &[$(($key, $value)),*], lacking: &[$(($other, $not)),*] },
             workflow_category: $category,
@@ -97,63 +97,22 @@ macro_rules! check {
             min_samples: $crate::check!(@min $($min)?),
         }
     };
-    (@row $name:expr, $unit:ident, $help:expr) => {
+    (@row $name:expr, $unit:ident, $fold:ident, $help:expr) => {
         &$crate::Metric {
             name: $name,
             kind: $crate::Kind::Gauge,
             unit: $crate::Unit::$unit,
             per: None,
             tags: $crate::CHECK_TAGS,
+            fold: $crate::Fold::$fold,
+            better: $crate::check!(@better $fold),
             help: $help,
         }
     };
+    (@better Min) => { $crate::Better::Up };
+    (@better None) => { $crate::Better::Neither };
     (@min) => { 1 };
     (@min $min:literal) => { $min };
-}
-
-/// How the conditions are changed by configuration.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides(BTreeMap<String, Override>);
-
-#[derive(Debug, Clone)]
-enum Override {
-    Off,
-    Condition(Condition, Option<usize>),
-}
-
-impl Overrides {
-    /// Reads the `CHECKS` variable; every key must be a check of these, with `:member` for one of its members.
-    ///
-    /// # Errors
-    /// When it is no JSON object, names an unknown check or holds something that is no condition.
-    pub fn parse(text: &str, known: &[&'static Check]) -> Result<Self> {
-        const EXAMPLE: &str = r#"an example: {"github.reverts.count": "<=2", "github.bugs.count:training": "off"}"#;
-        let wrong = |problem: String| Error::config("CHECKS", format!("{problem}; {EXAMPLE}"));
-        let rows: BTreeMap<String, Value> =
-            serde_json::from_str(text).map_err(|error| wrong(format!("not a JSON object ({error})")))?;
-        let mut overrides = BTreeMap::new();
-        for (key, row) in rows {
-            let name = key.split(':').next().unwrap_or_default();
-            let check = known
-                .iter()
-                .find(|check| check.name == name)
-                .ok_or_else(|| wrong(format!("there is no check `{name}`")))?;
-            let min_samples =
-                row.get("min_samples").and_then(Value::as_u64).and_then(|least| usize::try_from(least).ok());
-            let parsed = match row.get("condition").unwrap_or(&row) {
-                Value::String(text) if text == "off" => Override::Off,
-                Value::String(text) => Override::Condition(Condition::parse(text, check.unit)?, min_samples),
-                _ => return Err(wrong(format!("`{key}` holds no condition"))),
-            };
-            overrides.insert(key.to_lowercase(), parsed);
-        }
-        Ok(Self(overrides))
-    }
-
-    fn of(&self, check: &Check, sample: &Sample) -> Option<&Override> {
-        let member = |value: &str| self.0.get(&format!("{}:{value}", check.name));
-        sample.tags().iter().find_map(|(_, value)| member(value)).or_else(|| self.0.get(check.name))
-    }
 }
 
 /// What a check says of one value.
@@ -223,6 +182,18 @@ impl Verdict {
             .tag("status", self.status())
     }
 
+    /// The one row of its verdict that has the same name for all checks, and no tag that changes with it.
+    fn state(&self) -> Option<Sample> {
+        let mut sample = STATE.sample(if self.passed? { 1.0 } else { 0.0 }).of_category(self.check.workflow_category);
+        sample.also = self.source.metric().tags;
+        // The names of the check come first where what it reads has a tag of the same name.
+        let own = ["check", "target", "task", "workflow_name"];
+        for (key, value) in self.source.tags().iter().filter(|(key, _)| !own.contains(key)) {
+            sample = sample.tag(key, value);
+        }
+        Some(sample.tag("workflow_name", &self.workflow_name).tag("task", &self.task).tag("check", self.check.check))
+    }
+
     const fn status(&self) -> &'static str {
         match self.passed {
             Some(true) => "pass",
@@ -243,43 +214,44 @@ impl Verdict {
 }
 
 crate::catalogue! {
+    /// What each check says, one row for all of them: pass (1) or fail (0), 0.75 and 0.25 for a verdict that is carried
+    /// forward; no point while it is unknown.
+    STATE = Gauge "health.check.state" in Check by ["check", "target", "task", "workflow_name"], fold Min, better Up;
     /// Checks that this collector judged, by area and by what they say; no series splits when a verdict changes.
-    CHECKS = Gauge "health.checks" in Check by ["area", "status"];
+    CHECKS = Gauge "health.checks" in Check by ["area", "status", "target"], fold Sum, better Neither;
     /// Checks that were judged pass or fail in this run; an unknown one adds nothing.
-    JUDGED = Count "health.checks.judged.new" in Check by ["check", "task", "workflow_name"];
+    JUDGED = Count "health.checks.judged.new" in Check by ["check", "target", "task", "workflow_name"], fold Sum, better Up;
     /// Those of the judged checks that passed.
-    PASSED = Count "health.checks.passed.new" in Check by ["check", "task", "workflow_name"];
+    PASSED = Count "health.checks.passed.new" in Check by ["check", "target", "task", "workflow_name"], fold Sum, better Up;
 }
 
-/// The totals over all verdicts of a run: by area and status, and judged and passed by check.
+/// What all verdicts about a target come to: each one's state, and the totals by area and status and by check.
 #[must_use]
-pub fn totals(checks: &'static [Check], verdicts: &[Verdict]) -> Vec<Sample> {
+pub fn totals(checks: &'static [Check], verdicts: &[Verdict], target: &str) -> Vec<Sample> {
+    let states = verdicts.iter().filter_map(Verdict::state);
+    let mut samples: Vec<Sample> = states.collect();
     let areas: BTreeSet<&str> = checks.iter().map(Verdict::area).collect();
-    let mut samples = Vec::new();
     for area in areas {
-        for status in ["pass", "fail", "unknown"] {
-            let number = verdicts
-                .iter()
-                .filter(|verdict| Verdict::area(verdict.check) == area && verdict.status() == status)
-                .count();
-            samples.push(CHECKS.sample(stats::count(number)).tag("area", area).tag("status", status));
-        }
+        let of_area = || verdicts.iter().filter(|verdict| Verdict::area(verdict.check) == area);
+        samples.extend(["pass", "fail", "unknown"].map(|status| {
+            let number = of_area().filter(|verdict| verdict.status() == status).count();
+            CHECKS.sample(stats::count(number)).tag("area", area).tag("status", status)
+        }));
     }
-    let mut by_check: BTreeMap<(&str, &str, &str), (usize, usize)> = BTreeMap::new();
+    let mut by_check: BTreeMap<(&str, &str, &str), (&'static str, usize, usize)> = BTreeMap::new();
     for verdict in verdicts {
-        let (judged, passed) =
-            by_check.entry((&verdict.workflow_name, &verdict.task, verdict.check.check)).or_default();
+        let key = (verdict.workflow_name.as_str(), verdict.task.as_str(), verdict.check.check);
+        let (_, judged, passed) = by_check.entry(key).or_insert((verdict.check.workflow_category, 0, 0));
         *judged += usize::from(verdict.passed.is_some());
         *passed += usize::from(verdict.passed == Some(true));
     }
-    for ((workflow, task, check), (judged, passed)) in by_check {
-        for (row, number) in [(&JUDGED, judged), (&PASSED, passed)] {
-            samples.push(
-                row.sample(stats::count(number)).tag("workflow_name", workflow).tag("task", task).tag("check", check),
-            );
-        }
+    for ((workflow, task, check), (category, judged, passed)) in by_check {
+        samples.extend([(&JUDGED, judged), (&PASSED, passed)].map(|(row, number)| {
+            let sample = row.sample(stats::count(number)).of_category(category);
+            sample.tag("workflow_name", workflow).tag("task", task).tag("check", check)
+        }));
     }
-    samples
+    samples.into_iter().map(|sample| sample.tag("target", target)).collect()
 }
 
 /// The name under the configured prefix: `metta.infra` is the default of the first two words.
@@ -299,11 +271,11 @@ mod tests {
 
     crate::catalogue! {
         /// A level by repository.
-        STALE = Gauge "test.stale" in Item by ["repo"];
+        STALE = Gauge "test.stale" in Item by ["repo"], fold Sum, better Down;
         /// A percentile by repository.
-        P90 = Gauge "test.p90" in Minute by ["repo"];
+        P90 = Gauge "test.p90" in Minute by ["repo"], fold Sum, better Down;
         /// A flag by workflow.
-        PASSING = Gauge "test.passing" in Check by ["repo", "role", "workflow"];
+        PASSING = Gauge "test.passing" in Check by ["repo", "role", "workflow"], fold Min, better Up;
     }
 
     static CHECKS_HERE: &[Check] = &[
@@ -316,8 +288,7 @@ mod tests {
     ];
 
     fn said(overrides: &str, samples: &[Sample]) -> String {
-        let known: Vec<&'static Check> = CHECKS_HERE.iter().collect();
-        let verdicts = judge(CHECKS_HERE, &Overrides::parse(overrides, &known).unwrap(), samples);
+        let verdicts = judge(CHECKS_HERE, &Overrides::parse(overrides, CHECKS_HERE).unwrap(), samples);
         lines(&verdicts.iter().flat_map(Verdict::samples).collect::<Vec<_>>())
     }
 
@@ -361,31 +332,57 @@ mod tests {
         let samples = [passing("Tests", "blocking"), passing("Lint", "blocking"), passing("Docs", "other")];
         let both = said("{}", &samples);
         assert!(both.contains("workflow_name:tests") && both.contains("workflow_name:lint") && !both.contains("docs"));
-        let one = said(r#"{"ci.success:Lint": "off"}"#, &samples);
-        assert!(one.contains("workflow_name:tests") && !one.contains("workflow_name:lint"));
+        for member in ["Lint", "lint"] {
+            let one = said(&format!(r#"{{"ci.success:{member}": "off"}}"#), &samples);
+            assert!(one.contains("workflow_name:tests") && !one.contains("workflow_name:lint"));
+        }
+        let spaced = [passing("Build & Test", "blocking")];
+        assert_eq!(said(r#"{"ci.success:Build & Test": "off"}"#, &spaced), "", "it is compared as its tag");
     }
 
     #[test]
     fn an_override_that_nobody_reads_is_refused() {
-        let known: Vec<&'static Check> = CHECKS_HERE.iter().collect();
-        for text in ["[]", r#"{"no.such": "<1"}"#, r#"{"ci.p90": 5}"#, r#"{"ci.p90": "<5k"}"#] {
-            assert_eq!(Overrides::parse(text, &known).unwrap_err().exit_code(), 78, "{text}");
+        for text in [
+            "[]",
+            r#"{"no.such": "<1"}"#,
+            r#"{"ci.p90": 5}"#,
+            r#"{"ci.p90": "<5k"}"#,
+            r#"{"ci.p90": {"condition": "<5m", "min_sample": 3}}"#,
+            r#"{"ci.p90": {"condition": "<5m", "min_samples": 0}}"#,
+            r#"{"ci.p90": {"condition": "<5m", "min_samples": "3"}}"#,
+            r#"{"ci.p90": {"min_samples": 3}}"#,
+            r#"{"ci.success:Lint": "off", "ci.success:lint": "off"}"#,
+        ] {
+            assert_eq!(Overrides::parse(text, CHECKS_HERE).unwrap_err().exit_code(), 78, "{text}");
         }
+    }
+
+    #[test]
+    fn a_check_of_another_collector_is_left_to_it() {
+        let samples = [P90.sample(3.0).of(5).tag("repo", "a")];
+        assert_eq!(said(r#"{"training.bugs.count": "<3"}"#, &samples), said("{}", &samples));
+        let mut names = crate::CHECK_NAMES.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names, crate::CHECK_NAMES);
     }
 
     #[test]
     fn totals_count_each_status_of_each_area_and_an_unknown_check_adds_to_neither_count() {
         let samples =
             [STALE.sample(1.0).tag("repo", "a"), STALE.sample(30.0).tag("repo", "b"), P90.maybe(None).tag("repo", "a")];
-        let totals = totals(CHECKS_HERE, &judge(CHECKS_HERE, &Overrides::default(), &samples));
+        let totals = totals(CHECKS_HERE, &judge(CHECKS_HERE, &Overrides::default(), &samples), "acme/web");
         let expected = "\
-            health.checks.judged.new{check:open,task:stale,workflow_name:pr_flow} 2\n\
-            health.checks.judged.new{check:p90,task:duration,workflow_name:smooth} 0\n\
-            health.checks.passed.new{check:open,task:stale,workflow_name:pr_flow} 1\n\
-            health.checks.passed.new{check:p90,task:duration,workflow_name:smooth} 0\n\
-            health.checks{area:ci,status:fail} 1\n\
-            health.checks{area:ci,status:pass} 1\n\
-            health.checks{area:ci,status:unknown} 1";
+            health.check.state{check:open,repo:a,target:acme/web,task:stale,workflow_name:pr_flow} 1\n\
+            health.check.state{check:open,repo:b,target:acme/web,task:stale,workflow_name:pr_flow} 0\n\
+            health.checks.judged.new{check:open,target:acme/web,task:stale,workflow_name:pr_flow} 2\n\
+            health.checks.judged.new{check:p90,target:acme/web,task:duration,workflow_name:smooth} 0\n\
+            health.checks.passed.new{check:open,target:acme/web,task:stale,workflow_name:pr_flow} 1\n\
+            health.checks.passed.new{check:p90,target:acme/web,task:duration,workflow_name:smooth} 0\n\
+            health.checks{area:ci,status:fail,target:acme/web} 1\n\
+            health.checks{area:ci,status:pass,target:acme/web} 1\n\
+            health.checks{area:ci,status:unknown,target:acme/web} 1";
+        assert!(totals.iter().all(Sample::is_declared));
         assert_eq!(lines(&totals), expected);
     }
 

@@ -1,6 +1,7 @@
-//! What of a target was already delivered: a time, and the things that ended shortly before it.
+//! What of a target was already observed, and which observations are under way: one object, one conditional write.
 
-use crate::{Error, GRID, Kind, Result, SLOTS, Sample, Store, snapshots, store::Version};
+use crate::datadog::OLDEST;
+use crate::{Error, GRID, Kind, Result, SLOTS, Sample, Store, snapshots, store, store::Version};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,124 +18,168 @@ pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(STALE.as_hours(
 /// How many things a cursor remembers.
 const MOST: usize = 20_000;
 
+/// The largest cursor that is read: what it remembers, and an hour of bodies at their limit.
+const LARGEST: usize = 64 * 1024 * 1024;
+
 /// The delivered past of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The time of the newest run whose observations are committed.
     pub until: Timestamp,
-    /// The newest slot whose counts were all known and sent.
-    counted: Timestamp,
-    /// The same before the newest run, so that a repeated run says exactly what it said.
-    before: Timestamp,
+    /// The scope of that run: all targets, or the one that its event named.
+    pub scope: String,
+    /// Nothing that ended at or before this is observed any more: its digests were forgotten for their number.
+    pub floor: Option<Timestamp>,
     /// Digests of what ended in the 48 hours before `until` and was observed, with the second it ended in.
     reported: BTreeMap<String, i64>,
+    /// Observations that are committed and not yet known to be delivered.
+    pub pending: Vec<Pending>,
 }
 
-/// What a run does about counts and observations, given the cursor it found.
-#[derive(Debug)]
+/// A body of observations under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Tells it from all others.
+    pub id: String,
+    /// The time of its points.
+    pub at: Timestamp,
+    /// Until then it belongs to the run that committed it.
+    pub lease: Timestamp,
+    /// The body as JSON.
+    pub body: String,
+    /// The kind of failure that kept it from being delivered, if one did; whoever delivers it or gives it up counts it.
+    pub failed: Option<String>,
+    /// How often it was sent without an answer: it may have been taken each time.
+    #[serde(default)]
+    pub unanswered: u8,
+}
+
+/// What is found in the place of a cursor.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The cursor, where there is one that can be believed.
+    pub cursor: Option<Cursor>,
+    /// What the next write is to be held against.
+    pub version: Option<Version>,
+    /// Why what is there cannot be believed.
+    pub unreadable: Option<&'static str>,
+}
+
+/// What a run does about observations, given the cursor it found.
+#[derive(Debug, Default)]
 pub struct Step {
-    /// The samples to send: gauges as they came, the counts of the slots that are due.
-    pub series: Vec<Sample>,
-    /// The observations to send.
+    /// The observations that are due.
     pub observations: Vec<Sample>,
-    /// The cursor to commit before they are sent; nothing when this run was committed before.
+    /// The cursor to commit before they are sent, without their bodies; nothing when this run was committed before.
     pub next: Option<Cursor>,
-    /// Count samples of slots that lie too far back to be delivered.
-    pub too_old: usize,
+    /// Bodies of runs that died, which this run takes over.
+    pub taken: Vec<Pending>,
+    /// Bodies that became too old for Datadog.
+    pub expired: Vec<Pending>,
+    /// How many closed slots were never sent and cannot be any more.
+    pub missed_slots: usize,
+    /// Whether a later run was committed before: what this one recounts is older than what was sent.
+    pub is_overtaken: bool,
     /// Why the cursor is a gap, if it is one.
     pub gap: Option<&'static str>,
 }
 
 impl Cursor {
-    /// Reads the cursor of a target and the version to write it against. One that is there and cannot be read is an
-    /// error of its own kind: the run goes on as the first one does.
+    /// Reads the cursor of a target.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn load(store: &Store, collector: &str, target: &str) -> Result<(Option<Self>, Option<Version>, bool)> {
-        let Some(object) = store.get(&key(collector, target)).await? else {
-            return Ok((None, None, true));
+    pub async fn load(store: &Store, collector: &str, target: &str, wall: Timestamp) -> Result<Loaded> {
+        let Some(object) = store.get(&key(collector, target), LARGEST).await? else {
+            return Ok(Loaded::default());
         };
-        let cursor = serde_json::from_slice(&object.bytes).ok();
-        let readable = cursor.is_some();
-        Ok((cursor, Some(object.version), readable))
+        let version = Some(object.version);
+        let read = store::unpacked(&object.bytes, LARGEST).ok();
+        Ok(match read.and_then(|json| serde_json::from_slice::<Self>(&json).ok()) {
+            None => Loaded { version, unreadable: Some("the cursor cannot be read and is written anew"), cursor: None },
+            Some(cursor) if cursor.until > wall + GRID => {
+                Loaded { version, unreadable: Some("the cursor is from the future and is written anew"), cursor: None }
+            }
+            cursor => Loaded { cursor, version, unreadable: None },
+        })
     }
 
-    /// Writes the cursor if it is still the one that was read; false is a lost race.
+    /// Writes the cursor if it is still the one that was read; `None` is a lost race.
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn commit(&self, store: &Store, collector: &str, target: &str, seen: Option<&Version>) -> Result<bool> {
-        let bytes = serde_json::to_vec(self).map_err(|error| Error::store("write a cursor as JSON", error))?;
-        Ok(store.put_if(&key(collector, target), bytes, seen).await?.is_some())
+    pub async fn write(
+        &self,
+        store: &Store,
+        collector: &str,
+        target: &str,
+        seen: Option<&Version>,
+    ) -> Result<Option<Version>> {
+        let json = serde_json::to_vec(self).map_err(|error| Error::store("write a cursor as JSON", error))?;
+        let bytes = zstd::encode_all(json.as_slice(), 3).map_err(|error| Error::store("compress a cursor", error))?;
+        store.put_if(&key(collector, target), bytes, seen).await
     }
 
-    /// Sorts the samples of a run at `now` into what is due and what was delivered before.
+    /// Decides which observations of a run at `now` are due. A run that lasts until `lease` takes over what dead ones left.
     #[must_use]
-    pub fn step(found: Option<&Self>, now: Timestamp, samples: Vec<Sample>) -> Step {
-        let stale = found.is_some_and(|cursor| cursor.until < now - STALE);
-        let Some(cursor) = found.filter(|_| !stale) else {
-            return Self::first(
-                now,
-                samples,
-                stale.then_some("the cursor is older than seven days and is written anew"),
-            );
+    pub fn step(
+        found: &Loaded,
+        (now, wall, lease): (Timestamp, Timestamp, Timestamp),
+        scope: &str,
+        samples: &[Sample],
+    ) -> Step {
+        let cursor = match &found.cursor {
+            Some(cursor) if cursor.until >= now - STALE => cursor,
+            Some(cursor) => {
+                let why = "the cursor is older than seven days and is written anew";
+                return Step { expired: cursor.pending.clone(), ..Self::first(now, scope, Some(why)) };
+            }
+            None => return Self::first(now, scope, found.unreadable),
         };
-        let repeated = now <= cursor.until;
-        let since = if repeated { cursor.before } else { cursor.counted };
-        // The slot of the last delivery and the one before it are counted again: what became known since belongs there.
-        let oldest_slot = since - GRID;
-        let (mut series, mut observations, mut reported) = (Vec::new(), Vec::new(), cursor.reported.clone());
-        let horizon = cursor.until - LATE;
-        let (mut newest_slot, mut counts_known) = (0, true);
-        for sample in samples {
-            match (sample.metric().kind, sample.occurrence(), sample.time()) {
-                (Kind::Distribution, Some(thing), _) => {
-                    let due = (horizon..now).contains(&thing.ended_at) && !reported.contains_key(&thing.digest);
-                    if due && !repeated {
-                        reported.insert(thing.digest.clone(), thing.ended_at.as_second());
-                        observations.push(sample);
-                    }
-                }
-                (Kind::Count, _, Some(slot)) => {
-                    newest_slot += usize::from(slot == now && sample.value().is_some());
-                    counts_known &= slot != now || sample.value().is_some();
-                    if slot >= oldest_slot {
-                        series.push(sample);
-                    }
-                }
-                _ => series.push(sample),
+        if now <= cursor.until {
+            // This very run, or a later one, was committed before.
+            return Step { is_overtaken: now < cursor.until, ..Step::default() };
+        }
+        let (mut observations, mut reported) = (Vec::new(), cursor.reported.clone());
+        let due = cursor.until - LATE..now;
+        for sample in samples.iter().filter(|sample| sample.metric().kind == Kind::Distribution) {
+            let Some(thing) = sample.occurrence() else { continue };
+            let is_forgotten = cursor.floor.is_some_and(|floor| thing.ended_at <= floor);
+            if due.contains(&thing.ended_at) && !is_forgotten && !reported.contains_key(&thing.digest) {
+                reported.insert(thing.digest.clone(), thing.ended_at.as_second());
+                observations.push(sample.clone());
             }
         }
-        let missed = (now.duration_since(since).as_secs() / GRID.as_secs() - i64::from(SLOTS)).max(0);
-        let too_old = if repeated { 0 } else { newest_slot * usize::try_from(missed).unwrap_or(0) };
-        let (reported, full) = remembered(reported, now);
-        // A slot that could not be counted is sent by the first run that can.
-        let counted = if counts_known { now } else { cursor.counted };
-        let next = Self { until: now, counted, before: cursor.counted, reported };
+        let (left, over): (Vec<Pending>, Vec<Pending>) =
+            cursor.pending.iter().cloned().partition(|pending| pending.lease > wall);
+        let (old, taken): (Vec<Pending>, Vec<Pending>) =
+            over.into_iter().partition(|pending| pending.at < wall - OLDEST);
+        let taken: Vec<Pending> = taken.into_iter().map(|pending| Pending { lease, ..pending }).collect();
+        let (reported, floor) = remembered(reported, cursor.floor, now);
+        let pending = left.into_iter().chain(taken.iter().cloned()).collect();
+        let steps = now.duration_since(cursor.until).as_secs() / GRID.as_secs();
         Step {
-            series,
             observations,
-            next: (!repeated).then_some(next),
-            too_old,
-            gap: full.then_some("more things ended than a cursor remembers"),
+            next: Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending }),
+            taken,
+            expired: old,
+            missed_slots: usize::try_from(steps - i64::from(SLOTS)).unwrap_or(0),
+            ..Step::default()
         }
     }
 
-    fn first(now: Timestamp, samples: Vec<Sample>, gap: Option<&'static str>) -> Step {
-        let ended = |sample: &Sample| sample.occurrence().cloned().filter(|thing| thing.ended_at < now);
-        let reported =
-            samples.iter().filter_map(ended).map(|thing| (thing.digest, thing.ended_at.as_second())).collect();
-        let (reported, _) = remembered(reported, now);
-        let is_slot = |sample: &Sample| sample.metric().kind == Kind::Count && sample.time().is_some();
-        let series = samples.into_iter().filter(|sample| sample.occurrence().is_none() && !is_slot(sample)).collect();
-        Step {
-            series,
-            observations: Vec::new(),
-            next: Some(Self { until: now, counted: now, before: now - GRID, reported }),
-            too_old: 0,
-            gap,
-        }
+    /// All that ended before a first run counts as reported, whether it is known by now or not: what is still filling would
+    /// come late, and two days of it would be observed at once.
+    fn first(now: Timestamp, scope: &str, gap: Option<&'static str>) -> Step {
+        let floor = Some(now - SignedDuration::from_nanos(1));
+        let (reported, pending) = (BTreeMap::new(), Vec::new());
+        let next = Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending });
+        Step { next, gap, ..Step::default() }
+    }
+
+    /// Bodies that no living run is delivering.
+    pub fn waiting(&self, wall: Timestamp) -> impl Iterator<Item = &Pending> {
+        self.pending.iter().filter(move |pending| pending.lease <= wall)
     }
 }
 
@@ -144,113 +189,143 @@ pub fn key(collector: &str, target: &str) -> String {
     snapshots::folder("cursors", collector, target)
 }
 
-fn remembered(mut reported: BTreeMap<String, i64>, now: Timestamp) -> (BTreeMap<String, i64>, bool) {
+/// What ended within reach, the newest where that is too many; and the end of the newest that had to go.
+fn remembered(
+    mut reported: BTreeMap<String, i64>,
+    floor: Option<Timestamp>,
+    now: Timestamp,
+) -> (BTreeMap<String, i64>, Option<Timestamp>) {
     let horizon = (now - LATE).as_second();
     reported.retain(|_, ended| *ended >= horizon);
-    let full = reported.len() > MOST;
-    if full {
-        let mut by_age: Vec<(i64, String)> = reported.iter().map(|(digest, ended)| (*ended, digest.clone())).collect();
-        by_age.sort();
-        for (_, digest) in by_age.iter().take(reported.len() - MOST) {
-            reported.remove(digest);
-        }
+    if reported.len() <= MOST {
+        return (reported, floor);
     }
-    (reported, full)
+    let mut ends: Vec<i64> = reported.values().copied().collect();
+    ends.sort_unstable();
+    let last = ends[reported.len() - MOST - 1];
+    // All that ended in that second go with it: what is at the floor is observed no more, remembered or not.
+    reported.retain(|_, ended| *ended > last);
+    tracing::warn!(remembered = reported.len(), "more things ended than a cursor remembers: the oldest are forgotten");
+    // An end may have a fraction of a second more than what is remembered of it.
+    let newest = Timestamp::from_second(last + 1).ok();
+    (reported, floor.max(newest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, lines};
+    use crate::testing::at;
 
     crate::catalogue! {
         /// A level.
-        LEVEL = Gauge "test.level" in Item by [];
-        /// Things in a slot.
-        NEW = Count "test.things.new" in Item by [];
+        LEVEL = Gauge "test.level" in Item by [], fold Sum, better Neither;
         /// How long a thing took.
-        TOOK = Distribution "test.took" in Hour by [];
+        TOOK = Distribution "test.took" in Hour by [], fold None, better Neither;
     }
 
     const NOW: &str = "2026-01-08T12:00:00Z";
 
-    fn samples(now: Timestamp, ended: &[(&str, &str)]) -> Vec<Sample> {
-        let times: Vec<Timestamp> = ended.iter().map(|(_, time)| at(time)).collect();
+    fn samples(ended: &[(&str, &str)]) -> Vec<Sample> {
         let observations = ended.iter().map(|(id, time)| TOOK.observe(1.0, at(time), id));
-        std::iter::once(LEVEL.sample(7.0)).chain(NEW.slots(Some(&times), now)).chain(observations).collect()
+        std::iter::once(LEVEL.sample(7.0)).chain(observations).collect()
     }
 
     fn due(step: &Step) -> Vec<String> {
-        step.observations
-            .iter()
-            .filter_map(|sample| sample.occurrence().map(|thing| thing.ended_at.to_string()))
-            .collect()
+        step.observations.iter().filter_map(|sample| Some(sample.occurrence()?.ended_at.to_string())).collect()
+    }
+
+    fn step(found: Option<&Cursor>, now: &str, samples: &[Sample]) -> Step {
+        let found = Loaded { cursor: found.cloned(), ..Loaded::default() };
+        Cursor::step(&found, (at(now), at(now), at(now) + SignedDuration::from_mins(1)), "all", samples)
     }
 
     #[test]
-    fn the_first_run_sends_levels_alone_and_remembers_what_ended() {
-        let step = Cursor::step(
-            None,
-            at(NOW),
-            samples(at(NOW), &[("a", "2026-01-08T11:00:00Z"), ("old", "2026-01-01T00:00:00Z")]),
-        );
-        assert_eq!((lines(&step.series), step.observations.len()), ("test.level{} 7".to_owned(), 0));
-        assert_eq!(step.next.unwrap().reported.len(), 1);
-        assert_eq!(METRICS.len(), 3);
+    fn the_first_run_observes_nothing_of_what_ended_before_it_known_by_then_or_not() {
+        let known = samples(&[
+            ("before", "2026-01-08T11:59:59.9Z"),
+            ("long before", "2026-01-07T12:00:00Z"),
+            ("after", "2026-01-08T12:00:00Z"),
+        ]);
+        let first = step(None, NOW, &[]);
+        assert!(first.observations.is_empty() && first.gap.is_none());
+        assert_eq!(due(&step(first.next.as_ref(), "2026-01-08T12:15:00Z", &known)), ["2026-01-08T12:00:00Z"]);
+        assert_eq!(METRICS.len(), 2);
     }
 
     #[test]
-    fn a_normal_run_observes_each_thing_once_late_ones_included_and_recounts_two_slots() {
-        let first = Cursor::step(None, at(NOW), samples(at(NOW), &[("a", "2026-01-08T11:00:00Z")])).next.unwrap();
-        let later = at("2026-01-08T12:15:00Z");
-        let ended = [
+    fn a_normal_run_observes_each_thing_once_late_ones_included() {
+        let first = step(None, "2026-01-07T00:00:00Z", &[]).next.unwrap();
+        let before = step(Some(&first), NOW, &samples(&[("a", "2026-01-08T11:00:00Z")])).next.unwrap();
+        let later = "2026-01-08T12:15:00Z";
+        let ended = samples(&[
             ("a", "2026-01-08T11:00:00Z"),
             ("late", "2026-01-07T13:00:00Z"),
             ("b", "2026-01-08T12:14:59Z"),
             ("too late", "2026-01-06T11:59:59Z"),
             ("future", "2026-01-08T12:15:00Z"),
-        ];
-        let step = Cursor::step(Some(&first), later, samples(later, &ended));
-        assert_eq!(due(&step), ["2026-01-07T13:00:00Z", "2026-01-08T12:14:59Z"]);
-        let slots: Vec<Timestamp> = step.series.iter().filter_map(Sample::time).collect();
-        assert_eq!(slots, [later, at(NOW), at("2026-01-08T11:45:00Z")]);
-        let again = Cursor::step(step.next.as_ref(), later, samples(later, &ended));
-        assert_eq!((due(&again), again.next.is_none()), (vec![], true));
-        assert_eq!(lines(&again.series), lines(&step.series), "a repeated run says what it said");
+        ]);
+        let second = step(Some(&before), later, &ended);
+        assert_eq!(due(&second), ["2026-01-07T13:00:00Z", "2026-01-08T12:14:59Z"]);
+        let again = step(second.next.as_ref(), later, &ended);
+        assert_eq!((due(&again), again.next.is_none(), again.is_overtaken), (vec![], true, false));
+        assert!(step(second.next.as_ref(), NOW, &ended).is_overtaken);
     }
 
     #[test]
-    fn slots_that_lie_too_far_back_are_counted_and_not_sent() {
-        let cursor = Cursor::step(None, at(NOW), vec![]).next.unwrap();
-        let later = at("2026-01-08T14:00:00Z");
-        let step = Cursor::step(Some(&cursor), later, samples(later, &[]));
-        assert_eq!((step.series.iter().filter(|sample| sample.time().is_some()).count(), step.too_old), (4, 4));
-    }
-
-    #[test]
-    fn slots_that_could_not_be_counted_are_sent_by_the_first_run_that_can() {
-        let first = Cursor::step(None, at(NOW), samples(at(NOW), &[])).next.unwrap();
-        let blind = at("2026-01-08T12:15:00Z");
-        let unknown = Cursor::step(Some(&first), blind, NEW.slots(None, blind).collect()).next.unwrap();
-        let seeing = at("2026-01-08T12:30:00Z");
-        let step = Cursor::step(Some(&unknown), seeing, samples(seeing, &[]));
-        let slots: Vec<Timestamp> = step.series.iter().filter_map(Sample::time).collect();
-        assert_eq!(slots, [seeing, blind, at(NOW), at("2026-01-08T11:45:00Z")]);
+    fn slots_that_were_never_sent_and_lie_too_far_back_are_counted() {
+        let cursor = step(None, NOW, &[]).next.unwrap();
+        for (later, missed) in [
+            ("2026-01-08T12:15:00Z", 0),
+            ("2026-01-08T13:00:00Z", 0),
+            ("2026-01-08T13:15:00Z", 1),
+            ("2026-01-08T14:00:00Z", 4),
+        ] {
+            assert_eq!(step(Some(&cursor), later, &[]).missed_slots, missed, "{later}");
+        }
     }
 
     #[test]
     fn a_stale_cursor_is_written_anew_and_says_so() {
-        let cursor = Cursor::step(None, at(NOW), vec![]).next.unwrap();
-        let step = Cursor::step(Some(&cursor), at("2026-01-15T12:15:00Z"), vec![]);
-        assert!(step.gap.is_some() && step.next.is_some());
+        let cursor = step(None, NOW, &[]).next.unwrap();
+        let stale = step(Some(&cursor), "2026-01-15T12:15:00Z", &samples(&[("a", "2026-01-15T12:00:00Z")]));
+        assert!(stale.gap.is_some() && stale.observations.is_empty() && stale.next.is_some());
     }
 
     #[test]
-    fn a_cursor_remembers_at_most_twenty_thousand_things_the_newest() {
-        let many = (0..=20_000).map(|id| TOOK.observe(1.0, at(NOW) - SignedDuration::from_secs(id + 1), id)).collect();
-        let first = Cursor::step(None, at("2026-01-08T11:45:00Z"), vec![]).next.unwrap();
-        let step = Cursor::step(Some(&first), at(NOW), many);
-        assert_eq!((step.observations.len(), step.next.unwrap().reported.len()), (20_001, 20_000));
-        assert!(step.gap.is_some());
+    fn a_body_of_a_dead_run_is_taken_over_when_its_lease_is_over_and_given_up_when_its_points_are_old() {
+        let mut cursor = step(None, NOW, &[]).next.unwrap();
+        let body = |id: &str, time: &str, lease: &str| Pending {
+            id: id.to_owned(),
+            at: at(time),
+            lease: at(lease),
+            body: r#"{"series":[]}"#.to_owned(),
+            failed: None,
+            unanswered: 0,
+        };
+        cursor.pending = vec![
+            body("alive", NOW, "2026-01-08T12:16:00Z"),
+            body("dead", NOW, "2026-01-08T12:15:00Z"),
+            body("old", "2026-01-08T11:00:00Z", "2026-01-08T11:10:00Z"),
+        ];
+        let next = step(Some(&cursor), "2026-01-08T12:15:00Z", &[]);
+        let ids = |bodies: &[Pending]| bodies.iter().map(|body| body.id.clone()).collect::<Vec<_>>();
+        assert_eq!((ids(&next.taken), ids(&next.expired)), (vec!["dead".to_owned()], vec!["old".to_owned()]));
+        let kept = next.next.unwrap();
+        assert_eq!(ids(&kept.pending), ["alive", "dead"]);
+        assert_eq!(kept.pending[1].lease, at("2026-01-08T12:16:00Z"), "the lease is renewed");
+        assert_eq!(cursor.waiting(at("2026-01-08T12:15:00Z")).count(), 2);
+    }
+
+    #[test]
+    fn what_was_forgotten_for_its_number_is_never_observed_again() {
+        let many: Vec<Sample> =
+            (0..=20_000).map(|id| TOOK.observe(1.0, at(NOW) - SignedDuration::from_secs(id + 1), id)).collect();
+        let first = step(None, "2026-01-08T06:00:00Z", &[]).next.unwrap();
+        let second = step(Some(&first), NOW, &many);
+        let next = second.next.unwrap();
+        assert_eq!((second.observations.len(), next.reported.len()), (20_001, 20_000));
+        assert!(next.floor.is_some() && second.gap.is_none());
+        let third = step(Some(&next), "2026-01-08T12:15:00Z", &many);
+        assert_eq!(third.observations.len(), 0);
     }
 }

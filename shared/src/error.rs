@@ -45,6 +45,15 @@ pub enum Error {
         /// What was asked, and a short reason if one was given.
         what: String,
     },
+    /// The upstream points somewhere else: set the address that is right, or mend the proxy in between.
+    Redirect {
+        /// Which upstream.
+        upstream: &'static str,
+        /// What was asked.
+        what: String,
+        /// The host that it points to, and the variable to set.
+        place: String,
+    },
     /// No whole answer came: refused, reset or cut connections.
     Network {
         /// Which upstream.
@@ -115,7 +124,7 @@ impl Error {
             Self::Auth { .. } => Some("auth"),
             Self::RateLimited { .. } => Some("rate_limited"),
             Self::NotFound { .. } => Some("not_found"),
-            Self::Status { .. } => Some("server"),
+            Self::Status { .. } | Self::Redirect { .. } => Some("server"),
             Self::Network { .. } => Some("network"),
             Self::Timeout { .. } => Some("timeout"),
             Self::Decode { .. } => Some("decode"),
@@ -151,6 +160,7 @@ impl fmt::Display for Error {
             Self::RateLimited { upstream, what } => write!(f, "{upstream} limited our rate: {what}"),
             Self::NotFound { upstream, what } => write!(f, "{upstream} does not know {what}"),
             Self::Status { upstream, status, what } => write!(f, "{upstream} answered {status} to {what}"),
+            Self::Redirect { upstream, what, place } => write!(f, "{upstream} redirects {what} to {place}"),
             Self::Network { upstream, what, .. } => write!(f, "no answer from {upstream} to {what}"),
             Self::Timeout { upstream, what } => write!(f, "{upstream} took too long over {what}"),
             Self::Decode { upstream, what } => write!(f, "{upstream} gave an answer that cannot be read: {what}"),

@@ -1,8 +1,18 @@
 //! What started a run: a rule of EventBridge, a schedule of EventBridge Scheduler, or a person with a bare `{}`.
 
 use crate::{Error, GRID, Result};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+
+/// Datadog drops points that are older than this, so that a run that comes later has nothing to say.
+const LATE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The scope of a run over all targets.
+const ALL: &str = "all";
+
+/// The fields of an event of EventBridge; one with others is of another kind, or means something that nobody reads.
+const FIELDS: [&str; 9] =
+    ["account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"];
 
 /// The event of a run. Its time, on the grid, is the "now" of everything that the run says.
 #[derive(Debug, Clone)]
@@ -22,15 +32,14 @@ impl Event {
     /// Reads what Lambda was invoked with. Without a `time`, as in a bare `{}`, the event happens at `wall`.
     ///
     /// # Errors
-    /// When it is no object, or its `time` or `detail` cannot be read.
+    /// When it is the event of no schedule, lies in the future, or its `time` or `detail` cannot be read.
     pub fn parse(payload: &Value, wall: Timestamp) -> Result<Self> {
-        const EXAMPLE: &str = r#"an example: {"time": "2026-01-08T12:00:00Z", "detail": {"target": "acme/web"}}"#;
-        let wrong = |problem: &str| Error::config("event", format!("{problem}; {EXAMPLE}"));
-        let object = payload.as_object().ok_or_else(|| wrong("not a JSON object"))?;
+        let object = payload.as_object().ok_or_else(|| wrong("it is not a JSON object"))?;
+        scheduled(object)?;
         let time = match object.get("time") {
             None | Some(Value::Null) => wall,
-            Some(Value::String(text)) => text.parse().map_err(|_| wrong("`time` is no instant"))?,
-            Some(_) => return Err(wrong("`time` is no text")),
+            Some(Value::String(text)) => text.parse().map_err(|_| wrong("`time` is not an instant"))?,
+            Some(_) => return Err(wrong("`time` is not a text")),
         };
         // EventBridge Scheduler's own default payload has its detail as JSON inside a string.
         let detail = match object.get("detail") {
@@ -39,12 +48,33 @@ impl Event {
             Some(Value::String(text)) => {
                 serde_json::from_str(text).map_err(|_| wrong("`detail` holds no JSON object"))?
             }
-            Some(_) => return Err(wrong("`detail` is no object")),
+            Some(_) => return Err(wrong("`detail` is not an object")),
         };
         if detail.get("target").is_some_and(|target| !target.is_string()) {
-            return Err(wrong("`detail.target` is no text"));
+            return Err(wrong("`detail.target` is not a text"));
         }
-        Ok(Self { detail, ..Self::new(time, wall) })
+        let event = Self { detail, ..Self::new(time, wall) };
+        event.not_ahead()?;
+        Ok(event)
+    }
+
+    /// Refuses a time that the clock will not reach for more than a step of the grid: what is said of it would be an
+    /// invention, and would lie over the truth when that comes.
+    ///
+    /// # Errors
+    /// When the event lies in the future.
+    pub fn not_ahead(&self) -> Result<()> {
+        if self.now > self.wall + GRID {
+            let problem = format!("its time {} lies in the future, it is {} now", self.now, self.wall);
+            return Err(Error::config("event", problem));
+        }
+        Ok(())
+    }
+
+    /// Whether Datadog would drop the points of this run for their age.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.now < self.wall - LATE
     }
 
     /// The same event for one target alone.
@@ -72,10 +102,36 @@ impl Event {
         &self.detail
     }
 
+    /// Which runs share a spool with this one: those over all targets, or those that name the same one.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        self.target().unwrap_or(ALL)
+    }
+
     /// The one target that the event names.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.detail.get("target").and_then(Value::as_str)
+    }
+}
+
+fn wrong(problem: &str) -> Error {
+    const EXAMPLE: &str = r#"e.g. {"time": "2026-01-08T12:00:00Z", "detail": {"target": "acme/web"}}"#;
+    Error::config("event", format!("{problem}; {EXAMPLE}"))
+}
+
+/// Refuses what no schedule sends: notifications of S3 and messages of SQS, which would otherwise look like a bare `{}`.
+fn scheduled(object: &Map<String, Value>) -> Result<()> {
+    if object.contains_key("Records") {
+        return Err(wrong("it holds records of S3 or SQS, and this function takes none"));
+    }
+    let source = object.get("source").and_then(Value::as_str).unwrap_or_default();
+    if source.starts_with("aws.") && !["aws.events", "aws.scheduler"].contains(&source) {
+        return Err(wrong(&format!("it comes from {source} and not from a schedule")));
+    }
+    match object.keys().find(|key| !FIELDS.contains(&key.as_str())) {
+        Some(key) => Err(wrong(&format!("`{key}` is no field of a schedule's event"))),
+        None => Ok(()),
     }
 }
 
@@ -120,10 +176,25 @@ mod tests {
             json!({"time": 12}),
             json!({"detail": 1}),
             json!({"detail": {"target": 1}}),
+            json!({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a.json"}}}]}),
+            json!({"Records": [], "time": "2026-01-08T12:00:00Z"}),
+            json!({"time": "2026-01-08T12:00:00Z", "source": "aws.s3", "detail-type": "Object Created", "detail": {}}),
+            json!({"target": "acme/web"}),
+            json!({"time": "2026-01-08T12:00:00Z", "target": "acme/web"}),
         ] {
             let error = Event::parse(&payload, at(WALL)).unwrap_err().to_string();
             assert!(error.contains("acme/web"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_event_from_the_future_is_refused_and_a_late_one_knows_that_it_is_late() {
+        let parse = |time: &str| Event::parse(&json!({ "time": time }), at(WALL));
+        assert!(parse("2026-01-08T12:22:00Z").is_ok(), "a clock may be a step behind");
+        let error = parse("2026-01-08T12:30:00Z").unwrap_err();
+        assert!(error.exit_code() == 78 && error.to_string().contains("2026-01-08T12:30:00Z"), "{error}");
+        assert!(parse("2026-01-08T11:00:00Z").unwrap().is_late());
+        assert!(!parse("2026-01-08T11:15:00Z").unwrap().is_late());
     }
 
     #[test]

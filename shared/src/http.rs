@@ -1,11 +1,14 @@
 //! Asking over HTTP: time limits, retries that obey the upstream, bounded bodies, and a count of every call.
 
+use crate::address::shown;
+pub use crate::address::{escape, next_link};
 use crate::auth::Auth;
 use crate::pause::{asked_pause, backoff, is_rate_limited};
 use crate::{Env, Error, Meter, Result, Secret, tls::Wire};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
 use std::time::Duration;
 
 /// How often a call is tried.
@@ -14,22 +17,33 @@ const ATTEMPTS: u32 = 3;
 /// The longest single attempt.
 const ATTEMPT: Duration = Duration::from_secs(15);
 
-/// The longest that an upstream may make us wait before the next attempt.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that an upstream may make us wait before the next attempt: quotas of a minute are waited for.
+const PATIENCE: Duration = Duration::from_secs(65);
 
-/// The largest answer that is read.
+/// The largest answer that is read, where the client says no other limit.
 const LARGEST: usize = 32 * 1024 * 1024;
 
 /// A client for one upstream.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Http {
     wire: Wire,
     upstream: &'static str,
+    /// The variable that holds the address.
+    variable: String,
     base: String,
     auth: Auth,
     meter: Meter,
     attempt: Duration,
+    largest: usize,
+    repeats: bool,
     expected: fn(&Answer) -> bool,
+}
+
+impl fmt::Debug for Http {
+    /// The upstream alone: the address and the credentials are configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("upstream", &self.upstream).finish_non_exhaustive()
+    }
 }
 
 /// An answer that was read to its end.
@@ -43,13 +57,46 @@ impl Http {
     pub fn new(env: &Env, upstream: &'static str, base: impl Into<String>, auth: Auth) -> Result<Self> {
         env.meter().register(upstream);
         let (wire, meter) = (env.wire()?, env.meter().clone());
-        Ok(Self { wire, upstream, base: base.into(), auth, meter, attempt: ATTEMPT, expected: |_| false })
+        let variable = format!("{}_URL", upstream.to_uppercase());
+        Ok(Self {
+            wire,
+            upstream,
+            variable,
+            base: base.into(),
+            auth,
+            meter,
+            attempt: ATTEMPT,
+            largest: LARGEST,
+            repeats: true,
+            expected: |_| false,
+        })
+    }
+
+    /// With an address that another variable holds than the upstream's own.
+    #[must_use]
+    pub fn from_variable(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.variable);
+        self
     }
 
     /// With another limit for a single attempt.
     #[must_use]
     pub const fn attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
+        self
+    }
+
+    /// With another limit for the bytes of an answer.
+    #[must_use]
+    pub const fn largest(mut self, bytes: usize) -> Self {
+        self.largest = bytes;
+        self
+    }
+
+    /// For what must not be done twice: a request that may have been read is not sent again.
+    #[must_use]
+    pub const fn unrepeated(mut self) -> Self {
+        self.repeats = false;
         self
     }
 
@@ -115,10 +162,7 @@ impl Http {
     }
 
     fn unsound(&self, path: &str) -> Error {
-        Error::config(
-            format!("{}_URL", self.upstream.to_uppercase()),
-            format!("no request can be made to `{}`", shown(path)),
-        )
+        Error::config(&self.variable, format!("no request can be made to `{}`", shown(path)))
     }
 
     /// Sends a request with our credentials. A success is an answer and everything else an error; a 401, or a 403 to a
@@ -164,12 +208,22 @@ impl Http {
         let upstream = self.upstream;
         let place = self.auth.secret().map(|secret| format!(" with {}", secret.place())).unwrap_or_default();
         let error = match status.as_u16() {
+            300..=399 => Error::Redirect { upstream, what: what.to_owned(), place: self.pointed_to(&answer) },
             401 | 403 => Error::Auth { upstream, what: format!("{} to {what}{place}", status.as_u16()) },
             404 | 410 => Error::NotFound { upstream, what: what.to_owned() },
             code => Error::Status { upstream, status: code, what: what.to_owned() },
         };
         self.meter.failed(upstream, error.kind().unwrap_or("server"));
         Err(error)
+    }
+
+    /// The host that a redirect names, and the variable that holds our address. Nothing is ever sent there: it would get
+    /// our credentials, and a login page looks like success.
+    fn pointed_to(&self, answer: &Answer) -> String {
+        let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        let host = location.and_then(|location| location.parse::<http::Uri>().ok()?.host().map(str::to_owned));
+        let host = host.unwrap_or_else(|| "another place".to_owned());
+        format!("{host}; if that is right, set {}", self.variable)
     }
 
     /// Sends a request as it is, as often as it takes: 429, 5xx and broken connections are tried again after the pause
@@ -184,6 +238,11 @@ impl Http {
             let result = self.once(&what, request.clone()).await;
             let pause = match &result {
                 Ok(answer) if (self.expected)(answer) => return result,
+                // An upstream that says so has done nothing yet.
+                Ok(answer) if !self.repeats && !is_rate_limited(answer) && answer.status() != 503 => return result,
+                Err(error) if !self.repeats && !was_never_sent(error) => {
+                    return result.inspect_err(|error| self.count(error));
+                }
                 Ok(answer)
                     if is_rate_limited(answer) || answer.status().is_server_error() || answer.status() == 408 =>
                 {
@@ -195,14 +254,17 @@ impl Http {
             let pause = pause.unwrap_or_else(|| backoff(attempt));
             let room = self.meter.time_left(PATIENCE);
             if attempt == ATTEMPTS || room.is_none_or(|room| pause >= room) {
-                return result.and_then(|answer| Err(self.exhausted(&what, &answer, attempt))).inspect_err(|error| {
-                    self.meter.failed(self.upstream, error.kind().unwrap_or("network"));
-                });
+                let exhausted = |answer: Answer| Err(self.exhausted(&what, &answer, attempt));
+                return result.and_then(exhausted).inspect_err(|error| self.count(error));
             }
             tracing::debug!(upstream = self.upstream, what, attempt, pause_ms = pause.as_millis(), "trying again");
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
+    }
+
+    fn count(&self, error: &Error) {
+        self.meter.failed(self.upstream, error.kind().unwrap_or("network"));
     }
 
     fn exhausted(&self, what: &str, answer: &Answer, attempts: u32) -> Error {
@@ -233,10 +295,10 @@ impl Http {
             // The address may hold what should not be logged; the cause says enough without it.
             let answer =
                 self.wire.client().execute(request).await.map_err(|error| network(error.without_url().into()))?;
-            read(answer).await.map_err(|cause| match cause {
+            read(answer, self.largest).await.map_err(|cause| match cause {
                 Unread::Broken(error) => network(error.without_url().into()),
                 Unread::TooLarge => {
-                    Error::decode(upstream, format!("the answer to {what} is larger than {LARGEST} bytes"))
+                    Error::decode(upstream, format!("the answer to {what} is larger than {} bytes", self.largest))
                 }
             })
         };
@@ -257,15 +319,21 @@ async fn is_renewed(secret: &Secret, used: Option<&str>) -> Result<bool> {
     Ok(other() || secret.renew().await? || other())
 }
 
+/// Whether a request failed before anybody could have read it.
+pub(crate) fn was_never_sent(error: &Error) -> bool {
+    let Error::Network { source, .. } = error else { return false };
+    source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
+}
+
 enum Unread {
     Broken(reqwest::Error),
     TooLarge,
 }
 
-async fn read(mut answer: reqwest::Response) -> std::result::Result<Answer, Unread> {
+async fn read(mut answer: reqwest::Response, largest: usize) -> std::result::Result<Answer, Unread> {
     let mut body = BytesMut::new();
     while let Some(chunk) = answer.chunk().await.map_err(Unread::Broken)? {
-        if body.len() + chunk.len() > LARGEST {
+        if body.len() + chunk.len() > largest {
             return Err(Unread::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -274,37 +342,6 @@ async fn read(mut answer: reqwest::Response) -> std::result::Result<Answer, Unre
     *whole.status_mut() = answer.status();
     *whole.headers_mut() = answer.headers().clone();
     Ok(whole)
-}
-
-/// A path without the values of its query, which may say more than a log should.
-fn shown(address: &str) -> String {
-    let path =
-        address.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..])).unwrap_or(address);
-    path.split('?').next().unwrap_or(path).to_owned()
-}
-
-/// Writes text so that it can stand in a path or a query.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push_str(&crate::tags::hex(&[byte]).to_uppercase());
-        }
-        escaped
-    })
-}
-
-/// The address behind `rel="next"` of a `Link` header.
-#[must_use]
-pub fn next_link(headers: &HeaderMap) -> Option<String> {
-    let links = headers.get(header::LINK)?.to_str().ok()?;
-    links.split(',').find_map(|link| {
-        let (address, parameters) = link.split_once('>')?;
-        parameters.contains("rel=\"next\"").then(|| address.trim().trim_start_matches('<').to_owned())
-    })
 }
 
 #[cfg(test)]
@@ -350,6 +387,7 @@ mod tests {
             (Reply::status(401), 1, "auth"),
             (Reply::status(403), 1, "auth"),
             (Reply::status(404), 1, "not_found"),
+            (Reply::status(302).header("location", "https://sso.example.com/login?next=1"), 1, "server"),
             (Reply::Answer(200, vec![], b"{\"n\":".to_vec()), 1, "decode"),
             (Reply::Answer(200, vec![], b"<html>".to_vec()), 1, "decode"),
         ];
@@ -409,7 +447,7 @@ mod tests {
         let fake = Fake::start(|_, _| Reply::json(200, &json!(1))).await;
         let env = Env::of::<String, String>([]);
         let http = Http::new(&env, "fake", fake.url(), Auth::None).unwrap();
-        env.meter().set_deadline(Some(Instant::now()));
+        env.meter().set_deadline(Instant::now());
         let error = http.get::<Value>("/").await.unwrap_err();
         assert_eq!((error.kind(), fake.seen().len()), (Some("timeout"), 0));
     }

@@ -27,14 +27,22 @@ pub fn run<C: Collector + 'static>() -> ExitCode {
 }
 
 async fn serve<C: Collector + 'static>() -> Result<()> {
-    // Without its configuration a function still has to be able to say so.
-    logs(&Env::of::<String, String>([]), Logs::Json, "info")?;
+    // Logging begins before anything can fail: without its secret a function still has to be able to say so.
+    logs(&Env::of_process(), Logs::Json, "info")?;
     let env = Env::from_process().await?;
-    let life = Life::prepare::<C>(&env, &[], true).await?;
+    let life = Life::prepare::<C>(&env, true).await?;
     let collector = C::connect(&env).await?;
     let handler = service_fn(|event: LambdaEvent<Value>| {
         let (life, collector) = (&life, &collector);
-        async move { Box::pin(handle(life, collector, event)).await.map_err(lambda_runtime::Error::from) }
+        async move {
+            let result = Box::pin(handle(life, collector, event)).await;
+            // Lambda's own line of a failure has no fields that an alarm could look for.
+            result
+                .inspect_err(|error| {
+                    tracing::error!(collector = C::NAME, error = error.with_causes(), "run failed");
+                })
+                .map_err(lambda_runtime::Error::from)
+        }
     });
     lambda_runtime::run(handler)
         .await
@@ -57,13 +65,14 @@ async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Val
     let gaps: Vec<Value> = report
         .shares
         .iter()
-        .flat_map(|share| share.gaps.keys().map(|part| json!({"target": share.target, "part": part})))
+        .flat_map(|share| share.findings.gaps.keys().map(|part| json!({"target": share.target, "part": part})))
         .collect();
     let outcome = report.outcome.as_ref();
     let answer = json!({
         "collector": report.collector,
         "now": report.now.to_string(),
         "up": report.is_up(),
+        "late": report.late,
         "gaps": gaps,
         "accepted": outcome.map(|outcome| outcome.accepted),
         "spooled": outcome.map(|outcome| outcome.spooled),

@@ -1,64 +1,70 @@
-//! The whole life of a run: event, fetch, measure, and what is then said of it.
+//! The whole life of a run: load, fetch, keep; then what it means; then everything is committed and delivered.
 
-use crate::cursor::Cursor;
-use crate::datadog::{Dropped, Intake, LIMITS, admit, encode};
-use crate::heartbeat::{Pulse, STORE_PART, Share};
+use crate::commit::{Commits, Observed};
+use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, Spool, admit, encode};
+use crate::heartbeat::{STORE, Share};
 use crate::outbox::Outbox;
+use crate::reading::{Known, Reading};
+use crate::schedule::Schedule;
+use crate::telling::{Said, Telling, add};
 use crate::{
-    Check, Collector, Context, Env, Error, Event, Meter, Report, Result, Sample, Settings, Store, Verdict, check,
-    snapshots, store,
+    Collector, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample, Settings, Store,
+    Tally, check, snapshots, store,
 };
 use futures::{StreamExt, stream};
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many targets are fetched side by side.
 const TARGETS_AT_ONCE: usize = 4;
 
-/// What is kept of a run's time for delivering what it has.
-const FOR_DELIVERY: Duration = Duration::from_secs(8);
+/// Upstreams that no collector asks: where points go, and where state and secrets are.
+const OWN: [&str; 3] = ["datadog", store::UPSTREAM, "secrets"];
 
 /// Everything a run needs beside its collector.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Life {
     settings: Settings,
     store: Store,
     /// Without an intake a run measures, and neither sends nor commits anything.
     intake: Option<Intake>,
     meter: Meter,
+    digester: Digester,
 }
 
-/// One target after fetch and measure.
-struct Measured {
-    share: Share,
-    samples: Vec<Sample>,
-    verdicts: Vec<Verdict>,
-    cursor: Option<Cursor>,
-    version: Option<store::Version>,
-    failed: Option<Error>,
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life").finish_non_exhaustive()
+    }
 }
 
 /// What all targets of a run come to.
 #[derive(Default)]
-struct Said {
+struct Measured {
     shares: Vec<Share>,
+    /// Gauges and counts.
     series: Vec<Sample>,
-    observations: Vec<Sample>,
-    dropped: Dropped,
+    observed: Vec<Observed>,
+    /// How many counts of the newest slot each target has, in the order of the shares.
+    counted: Vec<usize>,
     failed: Vec<(String, Error)>,
+    /// Whether a run of this scope was committed at this time or later.
+    is_repetition: bool,
 }
 
 impl Life {
-    /// Reads what all collectors are configured with. `known` are the checks that `CHECKS` may name beside this
-    /// collector's; `push` says whether runs send what they measure.
+    /// Reads what all collectors are configured with; `push` says whether runs send what they measure.
     ///
     /// # Errors
     /// When the configuration is wrong.
-    pub async fn prepare<C: Collector>(env: &Env, known: &[&'static Check], push: bool) -> Result<Self> {
+    pub async fn prepare<C: Collector>(env: &Env, push: bool) -> Result<Self> {
         Ok(Self {
-            settings: Settings::read::<C>(env, known)?,
+            settings: Settings::read::<C>(env).await?,
             store: Store::open(env).await?,
             intake: if push { Some(Intake::connect(env)?) } else { None },
             meter: env.meter().clone(),
+            digester: env.digester(),
         })
     }
 
@@ -72,185 +78,225 @@ impl Life {
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn fused(&self, fuse: crate::testing::Fuse) -> Self {
-        Self { store: Store::Fused(Box::new(self.store.clone()), fuse), ..self.clone() }
+        Self { store: self.store.fused(fuse), ..self.clone() }
     }
 
     /// One run. `time_left` is what the surroundings give it.
     ///
     /// # Errors
-    /// When the event names a target that is not configured, or a body cannot be written; all else is in the report.
+    /// When the event lies in the future or names a target that is not configured, or a body cannot be written; all else
+    /// is in the report.
     pub async fn run<C: Collector>(&self, collector: &C, event: &Event, time_left: Duration) -> Result<Report> {
-        let started = Instant::now();
-        let reserve = FOR_DELIVERY.min(time_left / 4);
-        self.meter.begin(started + time_left.saturating_sub(reserve));
+        event.not_ahead()?;
         let targets = targets(collector, event)?;
-        let fetches: Vec<_> = targets.into_iter().map(|target| self.measure_one(collector, event, target)).collect();
-        let mut all: Vec<Measured> = stream::iter(fetches).buffer_unordered(TARGETS_AT_ONCE).collect().await;
-        all.sort_by(|a, b| a.share.target.cmp(&b.share.target));
-        self.meter.set_deadline(Some(started + time_left.saturating_sub(reserve / 4)));
-
-        let verdicts: Vec<Verdict> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.verdicts)).collect();
-        let totals = if C::CHECKS.is_empty() { Vec::new() } else { check::totals(C::CHECKS, &verdicts) };
-        let mut outbox = Outbox::open(&self.store, self.intake.as_ref(), &self.settings.base, event, time_left).await;
-        let mut said = gather::<C>(&mut outbox, all, totals).await;
-        let report = self.say::<C>(outbox, event, &mut said, started).await?;
+        let schedule = Schedule::new(Instant::now(), time_left);
+        self.meter.begin(schedule.fetch, schedule.keep, schedule.quarter);
+        let report = match &self.intake {
+            None => {
+                let (measured, _) = self.measure(collector, event, targets, schedule).await;
+                self.show::<C>(event, schedule, measured)?
+            }
+            Some(intake) if event.is_late() => self.say_late::<C>(event, targets, intake).await?,
+            Some(intake) => {
+                let (measured, may_commit) = self.measure(collector, event, targets, schedule).await;
+                let commits = Commits::new(&self.store, &self.settings.base, event, time_left, &schedule);
+                let spool = Spool::new(&self.store, C::NAME, event.target(), schedule.wall(event));
+                let outbox = Outbox { commits, intake, meter: &self.meter, spool, schedule };
+                self.deliver::<C>(event, measured, &outbox, may_commit).await?
+            }
+        };
         report.log();
         Ok(report)
     }
 
-    /// Adds what the run says about itself, and sends it all.
-    async fn say<C: Collector>(
+    /// Reads every target and says what it means, and whether observations may be committed.
+    async fn measure<C: Collector>(
         &self,
-        outbox: Outbox<'_>,
+        collector: &C,
         event: &Event,
-        said: &mut Said,
-        started: Instant,
-    ) -> Result<Report> {
-        let (now, wall, base) = (event.now(), event.wall(), &self.settings.base);
-        let all = said.series.iter().chain(&said.observations);
-        let measured = all.filter(|sample| sample.value().is_some()).count();
-        let (mut samples, more) = admit(std::mem::take(&mut said.series), base, now, wall);
-        add(&mut said.dropped, more);
-        let mut payloads = encode(&samples, base, now, LIMITS)?;
+        targets: Vec<String>,
+        schedule: Schedule,
+    ) -> (Measured, bool) {
+        let key_gap = self.digester.load(&self.store).await.err().map(|error| error.with_causes());
+        // Points that lie too far ahead are dropped, and what was observed in them would be reported all the same.
+        let may_commit = key_gap.is_none() && event.now() <= event.wall() + AHEAD;
+        let key = self.digester.of("");
+        let (heals, heal_time) = (TARGETS_AT_ONCE.into(), schedule.quarter);
+        let (store, meter) = (&self.store, &self.meter);
+        let reading = Reading { collector, store, meter, event, key, heals, heal_time, key_gap };
+        let reads = targets.into_iter().map(|target| {
+            let reading = &reading;
+            async move {
+                let known = reading.target(target).await;
+                let samples = meaning::<C>(&known.snapshot, event, &self.settings.overrides, &known.share.target);
+                (known.without_snapshot(), samples)
+            }
+        });
+        let mut measured = Measured::default();
+        let mut all = stream::iter(reads.collect::<Vec<_>>()).buffered(TARGETS_AT_ONCE);
+        while let Some((known, samples)) = all.next().await {
+            measured.add(known, samples, event);
+        }
+        (measured, may_commit)
+    }
+
+    fn telling<'a>(&'a self, event: &'a Event, schedule: Schedule, is_repetition: bool) -> Telling<'a> {
+        let wall = schedule.wall(event);
+        Telling { base: &self.settings.base, event, meter: &self.meter, schedule, wall, is_repetition }
+    }
+
+    /// The report of a run that sends nothing: it may be of any time.
+    fn show<C: Collector>(&self, event: &Event, schedule: Schedule, measured: Measured) -> Result<Report> {
+        let Measured { shares, series, observed, failed, .. } = measured;
+        let (mut dropped, now) = (Dropped::new(), event.now());
+        let telling = Telling { wall: now, ..self.telling(event, schedule, false) };
+        let Said { mut samples, .. } = telling.say(series, &shares, &mut dropped, &[], None)?;
+        let observations = observed.into_iter().flat_map(|one| one.samples).collect();
+        samples.extend(admit(observations, telling.base, now, now).0);
         let tally = self.meter.take();
-        let upstreams = self.meter.upstreams().into_iter().filter(|upstream| *upstream != "datadog").collect();
-        let pulse = Pulse {
-            shares: &said.shares,
-            took: started.elapsed(),
-            measured,
-            dropped: &said.dropped,
-            tally: &tally,
-            upstreams: &upstreams,
-            bytes: outbox.bytes(&payloads),
-            spool: outbox.spool(),
-            past: outbox.past(),
-        };
-        let (pulse, _) = admit(pulse.samples(now), base, now, wall);
-        payloads.extend(encode(&pulse, base, now, LIMITS)?);
-        samples.append(&mut said.observations);
-        samples.extend(pulse);
-        let outcome = outbox.deliver(C::NAME, payloads).await;
+        samples.extend(telling.counts(&Outcome::default(), &tally, false));
+        let (calls, took) = (asked(&tally), schedule.started.elapsed());
         Ok(Report {
             collector: C::NAME,
             now,
-            shares: std::mem::take(&mut said.shares),
+            late: false,
+            shares,
             samples,
-            dropped: std::mem::take(&mut said.dropped),
-            calls: upstreams.iter().filter_map(|upstream| tally.calls.get(upstream)).sum(),
-            took: started.elapsed(),
-            outcome,
-            failed: std::mem::take(&mut said.failed),
+            dropped,
+            calls,
+            took,
+            outcome: None,
+            failed,
         })
     }
 
-    async fn measure_one<C: Collector>(&self, collector: &C, event: &Event, target: String) -> Measured {
-        let kept = snapshots::latest::<C>(&self.store, &target).await;
-        let cursor = Cursor::load(&self.store, C::NAME, &target).await;
-        let (kept, store_failure) = match kept {
-            // A snapshot from after this run's time would say what had not happened yet.
-            Ok(kept) => (kept.filter(|kept| kept.at <= event.now()), None),
-            Err(error) => (None, Some(error.with_causes())),
-        };
-        let last_full = kept.as_ref().and_then(|kept| kept.whole_at);
-        let cx = Context::new(event.clone(), &target, last_full);
-        if let Some(why) = store_failure {
-            cx.gap(STORE_PART, why);
+    /// Commits and delivers what was measured.
+    async fn deliver<C: Collector>(
+        &self,
+        event: &Event,
+        measured: Measured,
+        outbox: &Outbox<'_>,
+        may_commit: bool,
+    ) -> Result<Report> {
+        let Measured { mut shares, mut series, observed, counted, failed, is_repetition } = measured;
+        let (mut dropped, now) = (Dropped::new(), event.now());
+        self.meter.set_deadline(outbox.schedule.commit);
+        self.meter.set_own_deadline(outbox.schedule.commit);
+        let committed = if may_commit { outbox.commits.all(observed).await } else { Vec::new() };
+        for ((share, one), counted) in shares.iter_mut().zip(&committed).zip(counted) {
+            note(share, one.gap.as_deref());
+            add(&mut dropped, &one.dropped);
+            add(&mut dropped, &Dropped::from([("too_old", one.missed_slots * counted)]));
         }
-        let (cursor, version) = match cursor {
-            Ok((cursor, version, readable)) => {
-                if !readable {
-                    cx.gap(STORE_PART, "the cursor cannot be read and is written anew");
-                }
-                (cursor, version)
+        // A later run recounted these slots, with what became known since.
+        let overtaken: Vec<&str> = committed.iter().filter(|one| one.is_overtaken).map(|one| &*one.target).collect();
+        series.retain(|sample| !sample.is_slot() || sample.target().is_none_or(|target| !overtaken.contains(&target)));
+        let found = self.look(outbox, &mut shares).await;
+        let telling = self.telling(event, outbox.schedule, is_repetition);
+        let Said { mut samples, outgoing } = telling.say(series, &shares, &mut dropped, &committed, found.as_ref())?;
+        samples.extend(committed.iter().flat_map(|one| one.observations.clone()));
+        let knows_spool = found.is_some();
+        let mut outcome = outbox.deliver(outgoing, committed, found, is_repetition).await;
+        let tally = self.meter.take();
+        if !is_repetition {
+            let counts = telling.counts(&outcome, &tally, knows_spool);
+            outbox.deliver_last(telling.encode(&counts)?, &mut outcome).await;
+            samples.extend(counts);
+        }
+        let (calls, took) = (asked(&tally), outbox.schedule.started.elapsed());
+        let outcome = Some(outcome);
+        Ok(Report { collector: C::NAME, now, late: false, shares, samples, dropped, calls, took, outcome, failed })
+    }
+
+    /// What waits in the spool; where that cannot be told the store is a gap of every target.
+    async fn look(&self, outbox: &Outbox<'_>, shares: &mut [Share]) -> Option<Found> {
+        let found = outbox.spool.look().await;
+        if let Err(error) = &found {
+            let why = error.with_causes();
+            for share in shares.iter_mut() {
+                note(share, Some(&why));
             }
-            Err(error) => {
-                cx.gap(STORE_PART, error.with_causes());
-                (None, None)
+        }
+        found.ok()
+    }
+
+    /// A run that comes so late that Datadog would drop its points. Where old points are taken, the gauges of what was
+    /// known then are sent; nothing is fetched, and its observations belong to the next run on time.
+    async fn say_late<C: Collector>(&self, event: &Event, targets: Vec<String>, intake: &Intake) -> Result<Report> {
+        let (now, base) = (event.now(), &self.settings.base);
+        let mut samples = Vec::new();
+        for target in targets.into_iter().filter(|_| base.historical) {
+            if let Some(kept) = snapshots::dated::<C>(&self.store, &target, now).await? {
+                let all = meaning::<C>(&kept.snapshot, event, &self.settings.overrides, &target);
+                samples.extend(all.into_iter().filter(|sample| sample.metric().kind == Kind::Gauge));
             }
-        };
-        let fetched = collector.fetch(&cx, &target, kept.map(|kept| kept.snapshot)).await;
-        let (snapshot, failed) = match fetched.and_then(|snapshot| readable::<C>(collector, &cx, snapshot)) {
-            Ok(snapshot) => {
-                let whole_at = if cx.is_whole() { Some(event.now()) } else { last_full };
-                if let Err(error) = snapshots::keep::<C>(&self.store, event, &target, whole_at, &snapshot).await {
-                    cx.gap(STORE_PART, error.with_causes());
-                }
-                (snapshot, None)
-            }
-            Err(error) => {
-                tracing::error!(target, error = error.with_causes(), "target failed");
-                for part in collector.parts() {
-                    cx.gap(part, error.with_causes());
-                }
-                (collector.unknown(&target), Some(error))
-            }
-        };
-        let mut samples = C::measure(&snapshot, event.now());
-        let verdicts = check::judge(C::CHECKS, &self.settings.overrides, &samples);
-        let scores = crate::scores(C::SCORES, &samples);
-        samples.extend(verdicts.iter().flat_map(Verdict::samples));
-        samples.extend(scores);
-        let mut parts = collector.parts();
-        parts.push(STORE_PART);
-        let share = Share {
-            target,
-            parts,
-            gaps: cx.gaps(),
-            oldest: cx.oldest(),
-            until: cursor.as_ref().map(|cursor| cursor.until),
-        };
-        Measured { share, samples, verdicts, cursor, version, failed }
+        }
+        let (samples, dropped) = admit(samples, base, now, event.wall());
+        let delivery = intake.deliver(encode(&samples, base, now, LIMITS)?, false).await;
+        let outcome = Some(Outcome::without_spool(delivery));
+        let (shares, failed, calls, took) = (Vec::new(), Vec::new(), 0, Duration::ZERO);
+        Ok(Report { collector: C::NAME, now, late: true, shares, samples, dropped, calls, took, outcome, failed })
     }
 }
 
-/// A target of which no part could be read has failed, whatever its collector thinks.
-fn readable<C: Collector>(collector: &C, cx: &Context, snapshot: C::Snapshot) -> Result<C::Snapshot> {
-    let (parts, gaps) = (collector.parts(), cx.gaps());
-    match parts.iter().map(|part| gaps.get(part)).collect::<Option<Vec<&String>>>().as_deref() {
-        Some([why, ..]) => Err(Error::incomplete(format!("no part could be read; the first: {why}"))),
-        _ => Ok(snapshot),
+impl Measured {
+    fn add(&mut self, known: Known<()>, samples: Vec<Sample>, event: &Event) {
+        let Known { share, cursor, failed, .. } = known;
+        let (observations, series): (Vec<_>, Vec<_>) =
+            samples.into_iter().partition(|sample| sample.metric().kind == Kind::Distribution);
+        let is_newest = |sample: &&Sample| sample.time() == Some(event.now()) && sample.value().is_some();
+        self.counted.push(series.iter().filter(is_newest).count());
+        self.failed.extend(failed.map(|error| (share.target.clone(), error)));
+        self.series.extend(series);
+        let committed = cursor.cursor.as_ref().is_some_and(|cursor| {
+            cursor.until > event.now() || cursor.until == event.now() && cursor.scope == event.scope()
+        });
+        self.is_repetition = committed && (self.is_repetition || self.shares.is_empty());
+        let target = share.target.clone();
+        self.observed.push(Observed { target, samples: observations, found: cursor });
+        self.shares.push(share);
     }
 }
 
-/// Commits each target's observations and takes everything together.
-async fn gather<C: Collector>(outbox: &mut Outbox<'_>, all: Vec<Measured>, totals: Vec<Sample>) -> Said {
-    let mut said = Said { series: totals, ..Said::default() };
-    for mut one in all {
-        let target = one.share.target.clone();
-        let done = outbox.commit(C::NAME, &target, one.samples, one.cursor, one.version).await;
-        add(&mut said.dropped, done.dropped);
-        add(&mut said.dropped, Dropped::from([("too_old", done.too_old)]));
-        said.series.extend(done.series);
-        said.observations.extend(done.observations);
-        if let Some(why) = done.gap {
-            tracing::warn!(target, part = STORE_PART, why, "part unknown");
-            one.share.gaps.entry(STORE_PART).or_insert(why);
-        }
-        said.failed.extend(one.failed.map(|error| (target, error)));
-        said.shares.push(one.share);
+/// What a snapshot means: the collector's rows, its checks, and the scores of both.
+fn meaning<C: Collector>(snapshot: &C::Snapshot, event: &Event, overrides: &Overrides, target: &str) -> Vec<Sample> {
+    let mut samples = C::measure(snapshot, event.now());
+    let verdicts = check::judge(C::CHECKS, overrides, &samples);
+    samples.extend(verdicts.iter().flat_map(check::Verdict::samples));
+    let scores = crate::scores(C::SCORES, &samples);
+    samples.extend(scores);
+    if !C::CHECKS.is_empty() {
+        samples.extend(check::totals(C::CHECKS, &verdicts, target));
     }
-    if let Some(why) = outbox.store_failure() {
-        for share in &mut said.shares {
-            share.gaps.entry(STORE_PART).or_insert_with(|| why.to_owned());
-        }
+    let target: Arc<str> = target.into();
+    for sample in &mut samples {
+        sample.target = Some(Arc::clone(&target));
     }
-    said
+    samples
 }
 
-fn add(sum: &mut Dropped, more: Dropped) {
-    for (reason, number) in more {
-        *sum.entry(reason).or_default() += number;
+/// Notes why the store is a gap of a target.
+fn note(share: &mut Share, why: Option<&str>) {
+    if let Some(why) = why {
+        tracing::warn!(target = share.target, part = STORE.name(), why, "part unknown");
+        share.findings.gaps.entry(STORE.name()).or_insert_with(|| why.to_owned());
     }
+}
+
+/// The requests to upstreams.
+fn asked(tally: &Tally) -> u64 {
+    tally.calls.iter().filter(|(upstream, _)| !OWN.contains(upstream)).map(|(_, calls)| calls).sum()
 }
 
 fn targets<C: Collector>(collector: &C, event: &Event) -> Result<Vec<String>> {
-    let all = collector.targets();
+    let mut all = collector.targets();
+    all.sort();
     match event.target() {
         None => Ok(all),
         Some(target) if all.iter().any(|known| known == target) => Ok(vec![target.to_owned()]),
-        Some(target) => Err(Error::config(
-            "event",
-            format!("`{target}` is no target of {}; there are: {}", C::NAME, all.join(", ")),
-        )),
+        Some(target) => {
+            let problem = format!("`{target}` is not a target of {}, which has {}", C::NAME, all.join(", "));
+            Err(Error::config("event", problem))
+        }
     }
 }

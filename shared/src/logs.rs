@@ -18,8 +18,12 @@ pub enum Logs {
 /// When the filter cannot be read.
 pub fn logs(env: &Env, readers: Logs, default: &str) -> Result<()> {
     let text = env.get("LOG_LEVEL").unwrap_or(default);
-    let filter = EnvFilter::try_new(text)
-        .map_err(|_| Error::config("LOG_LEVEL", format!("`{text}` is no filter; an example: LOG_LEVEL=info")))?;
+    let wanted = EnvFilter::try_new(text);
+    let wrong = wanted.as_ref().err().map(|_| {
+        Error::config("LOG_LEVEL", format!("`{text}` is not a filter, e.g. LOG_LEVEL=info or LOG_LEVEL=shared=debug"))
+    });
+    // Whoever is told that the filter is wrong is told through the log.
+    let filter = wanted.unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     // A second start, as in tests of one process, keeps the first subscriber.
     let started = match readers {
@@ -31,5 +35,5 @@ pub fn logs(env: &Env, readers: Logs, default: &str) -> Result<()> {
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
-    Ok(())
+    wrong.map_or(Ok(()), Err)
 }

@@ -1,8 +1,14 @@
 //! What the calls of a run come to, and how long the run may go on making them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+tokio::task_local! {
+    /// The target that this task asks for at the moment, so that a quota is told of the target whose answer said it.
+    static TARGET: String;
+}
 
 /// Shared by all clients of a process; a run reads and empties it.
 #[derive(Debug, Clone, Default)]
@@ -12,7 +18,12 @@ pub struct Meter(Arc<Mutex<Inner>>);
 struct Inner {
     run: u64,
     upstreams: BTreeSet<&'static str>,
+    /// When upstreams and Datadog are asked no more.
     deadline: Option<Instant>,
+    /// The same for the store and for secrets, which have time of their own.
+    own_deadline: Option<Instant>,
+    share: Option<Duration>,
+    left: BTreeMap<&'static str, f64>,
     tally: Tally,
 }
 
@@ -23,8 +34,8 @@ pub struct Tally {
     pub calls: BTreeMap<&'static str, u64>,
     /// Final failures by upstream and kind.
     pub errors: BTreeMap<(&'static str, &'static str), u64>,
-    /// What the upstream last said is left of our quota.
-    pub budget: BTreeMap<&'static str, f64>,
+    /// What is left of a quota in percent of its limit, by the last answer about this target and upstream that said both.
+    pub budget: BTreeMap<(String, &'static str), f64>,
     /// The list price of paid calls in US dollars.
     pub cost: BTreeMap<&'static str, f64>,
 }
@@ -55,15 +66,30 @@ impl Meter {
         *self.lock().tally.errors.entry((upstream, kind)).or_default() += 1;
     }
 
-    /// Notes what is left of a quota.
-    pub fn budget(&self, upstream: &'static str, left: f64) {
-        self.lock().tally.budget.insert(upstream, left);
+    /// Asks for a target: what its answers say of quotas is noted under its name.
+    pub async fn asking_for<T>(&self, target: &str, work: impl Future<Output = T>) -> T {
+        TARGET.scope(target.to_owned(), work).await
+    }
+
+    /// Notes what is left of a quota, and of how much; without a limit nothing can be said.
+    pub fn quota(&self, upstream: &'static str, left: f64, limit: f64) {
+        let target = TARGET.try_with(Clone::clone).unwrap_or_default();
+        if limit > 0.0 && left >= 0.0 {
+            self.lock().tally.budget.insert((target, upstream), 100.0 * left / limit);
+        }
+        self.lock().left.insert(upstream, left);
     }
 
     /// What is left of a quota, by the last answer of this run that said so.
     #[must_use]
-    pub fn budget_left(&self, upstream: &'static str) -> Option<f64> {
-        self.lock().tally.budget.get(upstream).copied()
+    pub fn quota_left(&self, upstream: &'static str) -> Option<f64> {
+        self.lock().left.get(upstream).copied()
+    }
+
+    /// What is left of the quotas, in percent of their limits, by target and upstream.
+    #[must_use]
+    pub fn budget(&self) -> BTreeMap<(String, &'static str), f64> {
+        self.lock().tally.budget.clone()
     }
 
     /// Adds what a paid call costs.
@@ -83,12 +109,22 @@ impl Meter {
         self.lock().tally.calls.values().sum()
     }
 
-    /// Begins a run: counting starts again, and so do the connections.
-    pub fn begin(&self, deadline: Instant) {
+    /// Begins a run: counting starts again, and so do the connections. Upstreams are asked until `deadline`, the store until
+    /// `own`; no single call of the store may take longer than `share`.
+    pub fn begin(&self, deadline: Instant, own: Instant, share: Duration) {
         let mut inner = self.lock();
         inner.run += 1;
         inner.tally = Tally::default();
+        inner.left.clear();
         inner.deadline = Some(deadline);
+        inner.own_deadline = Some(own);
+        inner.share = Some(share);
+    }
+
+    /// What a helper of the run may take at once, at most `limit`.
+    #[must_use]
+    pub fn share(&self, limit: Duration) -> Duration {
+        self.lock().share.map_or(limit, |share| share.min(limit))
     }
 
     /// The number of this run within the process.
@@ -98,19 +134,30 @@ impl Meter {
     }
 
     /// Sets the moment after which no call may be under way.
-    pub fn set_deadline(&self, deadline: Option<Instant>) {
-        self.lock().deadline = deadline;
+    pub fn set_deadline(&self, deadline: Instant) {
+        self.lock().deadline = Some(deadline);
+    }
+
+    /// Sets the moment after which no call to the store may be under way.
+    pub fn set_own_deadline(&self, deadline: Instant) {
+        self.lock().own_deadline = Some(deadline);
     }
 
     /// How long a call may take now, at most `limit`; nothing when the time is over.
     #[must_use]
     pub fn time_left(&self, limit: Duration) -> Option<Duration> {
-        match self.lock().deadline {
-            None => Some(limit),
-            Some(deadline) => deadline
-                .checked_duration_since(Instant::now())
-                .filter(|left| !left.is_zero())
-                .map(|left| left.min(limit)),
-        }
+        until(self.lock().deadline, limit)
     }
+
+    /// The same for a call to the store or for a secret.
+    #[must_use]
+    pub fn own_time_left(&self, limit: Duration) -> Option<Duration> {
+        until(self.lock().own_deadline, limit)
+    }
+}
+
+fn until(deadline: Option<Instant>, limit: Duration) -> Option<Duration> {
+    let Some(deadline) = deadline else { return Some(limit) };
+    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+    left.map(|left| left.min(limit))
 }

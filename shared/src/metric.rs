@@ -1,9 +1,10 @@
 //! Rows of the catalogue and the samples made from them.
 
-use crate::tags;
+use crate::{Better, Fold, Unit, tags};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The grid that every run and every slot of a count stands on.
 pub const GRID: SignedDuration = SignedDuration::from_mins(15);
@@ -34,30 +35,6 @@ impl Kind {
     }
 }
 
-macro_rules! units {
-    ($($unit:ident $word:literal)*) => {
-        /// A unit word that Datadog knows.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Unit { $(#[doc = concat!("`", $word, "`")] $unit,)* }
-
-        impl Unit {
-            /// Datadog's word.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$unit => $word,)* }
-            }
-        }
-    };
-}
-
-units! {
-    Second "second" Minute "minute" Hour "hour" Day "day" Percent "percent" Fraction "fraction" Dollar "dollar"
-    Byte "byte" Gibibyte "gibibyte" Item "item" Task "task" Job "job" Run "run" Commit "commit" User "user"
-    Instance "instance" Core "core" Cpu "cpu" Device "device" Error "error" Request "request" Event "event"
-    Worker "worker" File "file" Check "check" Step "step" Sample "sample" Operation "operation" Payload "payload"
-    One "unit"
-}
-
 /// One row of the catalogue.
 #[derive(Debug)]
 pub struct Metric {
@@ -71,6 +48,10 @@ pub struct Metric {
     pub per: Option<Unit>,
     /// The dimension tags of every sample; the base tags come on top.
     pub tags: &'static [&'static str],
+    /// How the values of several members make one.
+    pub fold: Fold,
+    /// Which way it is good.
+    pub better: Better,
     /// What the number means, for people.
     pub help: &'static str,
 }
@@ -93,6 +74,8 @@ impl Metric {
             tags: Vec::new(),
             value,
             also: &[],
+            category: None,
+            target: None,
             observations: None,
             at: None,
             event: None,
@@ -133,6 +116,8 @@ pub struct Sample {
     pub(crate) tags: Vec<(&'static str, String)>,
     pub(crate) value: Option<f64>,
     pub(crate) also: &'static [&'static str],
+    pub(crate) category: Option<&'static str>,
+    pub(crate) target: Option<Arc<str>>,
     pub(crate) observations: Option<usize>,
     pub(crate) at: Option<Timestamp>,
     pub(crate) event: Option<Occurrence>,
@@ -154,11 +139,23 @@ impl Sample {
         self
     }
 
+    /// Says which `workflow_category` it belongs to, where its name does not.
+    pub(crate) const fn of_category(mut self, category: &'static str) -> Self {
+        self.category = Some(category);
+        self
+    }
+
     /// Gives the sample a time of its own instead of the run's.
     #[must_use]
     pub const fn at(mut self, time: Timestamp) -> Self {
         self.at = Some(time);
         self
+    }
+
+    /// The target that it says something about; none where it is about the collector.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.target.as_deref()
     }
 
     /// The row this sample is made from.
@@ -206,6 +203,11 @@ impl Sample {
         self.at
     }
 
+    /// Whether it recounts a slot: the runs that follow recount it too, and an old recount must not land over a newer one.
+    pub(crate) fn is_slot(&self) -> bool {
+        self.metric.kind == Kind::Count && self.at.is_some()
+    }
+
     /// What is observed, for a distribution.
     #[must_use]
     pub const fn occurrence(&self) -> Option<&Occurrence> {
@@ -244,7 +246,7 @@ impl fmt::Display for Sample {
 /// The doc comment of a row is the text that people read in Datadog and in the docs.
 #[macro_export]
 macro_rules! catalogue {
-    ($($(#[doc = $help:literal])+ $id:ident = $kind:ident $name:literal in $unit:ident $(/ $per:ident)? by [$($tag:literal),*];)+) => {
+    ($($(#[doc = $help:literal])+ $id:ident = $kind:ident $name:literal in $unit:ident $(/ $per:ident)? by [$($tag:literal),*], fold $fold:ident, better $better:ident;)+) => {
         $(
             $(#[doc = $help])+
             pub static $id: $crate::Metric = $crate::Metric {
@@ -253,6 +255,8 @@ macro_rules! catalogue {
                 unit: $crate::Unit::$unit,
                 per: $crate::catalogue!(@per $($per)?),
                 tags: &[$($tag),*],
+                fold: $crate::Fold::$fold,
+                better: $crate::Better::$better,
                 help: concat!($($help),+),
             };
         )+
@@ -271,9 +275,9 @@ mod tests {
 
     crate::catalogue! {
         /// Things merged.
-        MERGED = Count "test.merged.new" in Item by ["repo"];
+        MERGED = Count "test.merged.new" in Item by ["repo"], fold Sum, better Up;
         /// Deployments a day.
-        PACE = Gauge "test.pace" in Operation / Day by [];
+        PACE = Gauge "test.pace" in Operation / Day by [], fold Sum, better Up;
     }
 
     #[test]

@@ -1,269 +1,278 @@
-//! What a run does with its points: commit what may be said once, deliver all of it, keep what Datadog did not take.
+//! Delivers what a run has to say: its own points first, then its observations, then what earlier runs left.
 
-use crate::cursor::{Cursor, Step};
-use crate::datadog::{Base, Delivery, Dropped, Flush, Held, Intake, LIMITS, Mark, Payload, Spool, admit, encode};
-use crate::{Error, Event, Result, Sample, Store, store::Version};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use crate::commit::{Body, Commits, Committed, RACES, WRITES_AT_ONCE};
+use crate::cursor::Cursor;
+use crate::datadog::{Found, Intake, LIMITS, Payload, Spool, Unobserved};
+use crate::outcome::{Left, Outcome};
+use crate::schedule::Schedule;
+use crate::{Error, Meter, Result};
+use futures::{StreamExt, stream};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// How often a lost race for a cursor is run again.
-const RACES: usize = 4;
+/// How many entries of the spool are sent side by side.
+const SENT_AT_ONCE: usize = 4;
 
-/// Payloads by endpoint, and their compressed bytes.
-pub type Bytes = BTreeMap<&'static str, usize>;
+/// The most entries of the spool that a run delivers.
+const MOST_ENTRIES: usize = 500;
 
-/// What became of a run's payloads.
+/// What a run sends of its own.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    /// Series that Datadog accepted.
-    pub accepted: usize,
-    /// Series that it refuses for what they are.
-    pub rejected: usize,
-    /// Payloads that wait in the spool for a later run.
-    pub spooled: usize,
-    /// Payloads that are neither delivered nor kept.
-    pub lost: usize,
-    /// Payloads of earlier runs that were delivered.
-    pub recovered: usize,
-    /// Why credentials were refused.
-    pub refused: Option<String>,
-}
-
-/// Failures that the next run that gets through reports.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Past {
-    errors: BTreeMap<String, u64>,
-    expired: u64,
-}
-
-/// What a target's samples came to once its observations are committed.
-#[derive(Debug, Default)]
-pub(crate) struct Committed {
-    /// Gauges and counts to send.
-    pub series: Vec<Sample>,
-    /// Observations that are on their way.
-    pub observations: Vec<Sample>,
-    /// Count samples of slots that lie too far back.
-    pub too_old: usize,
-    /// Observations that may not be sent.
-    pub dropped: Dropped,
-    /// Why the store is a gap of this target.
-    pub gap: Option<String>,
+pub(crate) struct Outgoing {
+    /// Gauges and the run's own counts, what it says about itself first: they are kept where Datadog does not take them.
+    pub points: Vec<Payload>,
+    /// Counts of slots, which the next runs recount.
+    pub slots: Vec<Payload>,
 }
 
 /// A run's way to Datadog.
+#[derive(Debug)]
 pub(crate) struct Outbox<'a> {
-    store: &'a Store,
-    intake: Option<&'a Intake>,
-    base: &'a Base,
-    now: Timestamp,
-    wall: Timestamp,
-    spool: Spool,
-    held: Vec<(Held, Payload)>,
-    flush: Option<Flush>,
-    past: Option<(Past, Option<Version>)>,
-    failure: Option<String>,
+    pub commits: Commits<'a>,
+    pub intake: &'a Intake,
+    pub meter: &'a Meter,
+    pub spool: Spool,
+    pub schedule: Schedule,
 }
 
-impl<'a> Outbox<'a> {
-    /// Delivers first what earlier runs left in the spool. Without an intake nothing is sent or committed.
-    pub(crate) async fn open(
-        store: &'a Store,
-        intake: Option<&'a Intake>,
-        base: &'a Base,
-        event: &Event,
-        time_left: Duration,
-    ) -> Self {
-        let (now, wall) = (event.now(), event.wall());
-        let lease = wall + SignedDuration::try_from(time_left).unwrap_or(SignedDuration::from_mins(15));
-        let spool = Spool::new(store.clone(), wall, lease);
-        let mut outbox =
-            Self { store, intake, base, now, wall, spool, held: Vec::new(), flush: None, past: None, failure: None };
-        if let Some(intake) = intake {
-            match outbox.spool.flush(intake).await {
-                Ok(flush) => outbox.flush = Some(flush),
-                Err(error) => outbox.fail(&error),
-            }
-            match outbox.load_past().await {
-                Ok(past) => outbox.past = Some(past),
-                Err(error) => outbox.fail(&error),
-            }
-        }
-        outbox
-    }
-
-    fn fail(&mut self, error: &Error) {
-        let why = error.with_causes();
-        tracing::warn!(why, "the store failed");
-        self.failure.get_or_insert(why);
-    }
-
-    /// Why the store could not be used, if so.
-    pub(crate) fn store_failure(&self) -> Option<&str> {
-        self.failure.as_deref()
-    }
-
-    /// Depth of the spool and the time of its oldest point; nothing when it is not known.
-    pub(crate) fn spool(&self) -> Option<(usize, Option<Timestamp>)> {
-        self.flush.as_ref().map(|flush| (flush.depth, flush.oldest))
-    }
-
-    /// Failed submissions and expired payloads since the last run that got through, those of this run's flush included.
-    pub(crate) fn past(&self) -> Option<(BTreeMap<String, u64>, u64)> {
-        let (past, _) = self.past.as_ref()?;
-        let flush = self.flush.as_ref()?;
-        Some((flush.delivery.errors_with(&past.errors), past.expired + flush.expired as u64))
-    }
-
-    /// Compressed bytes of these payloads and of the observations on their way.
-    pub(crate) fn bytes(&self, payloads: &[Payload]) -> Bytes {
-        let mut bytes = Bytes::new();
-        for payload in payloads.iter().chain(self.held.iter().map(|(_, payload)| payload)) {
-            *bytes.entry(payload.endpoint().word()).or_default() += payload.compressed().len();
-        }
-        bytes
-    }
-
-    /// Decides which of a target's samples are due. Observations go to the spool first, then the cursor says that they
-    /// are said, and only then are they sent: whenever the run dies, a later one can tell which of the two happened.
-    pub(crate) async fn commit(
-        &mut self,
-        collector: &'static str,
-        target: &str,
-        samples: Vec<Sample>,
-        mut found: Option<Cursor>,
-        mut version: Option<Version>,
-    ) -> Committed {
-        let mut committed = Committed::default();
-        for _ in 0..RACES {
-            let step = Cursor::step(found.as_ref(), self.now, samples.clone());
-            let Step { series, observations, next, too_old, gap } = step;
-            let (observations, dropped) = admit(observations, self.base, self.now, self.wall);
-            committed = Committed { series, observations, too_old, dropped, gap: gap.map(str::to_owned) };
-            let (Some(next), true) = (next, self.intake.is_some()) else {
-                return committed;
-            };
-            match self.try_commit(collector, target, &next, &committed.observations, version.as_ref()).await {
-                Ok(true) => return committed,
-                Ok(false) => {}
-                Err(error) => return committed.without_observations(error.with_causes()),
-            }
-            match Cursor::load(self.store, collector, target).await {
-                Ok((cursor, seen, _)) => (found, version) = (cursor, seen),
-                Err(error) => return committed.without_observations(error.with_causes()),
-            }
-        }
-        committed.without_observations(format!("the cursor was written by others {RACES} times while this run tried"))
-    }
-
-    async fn try_commit(
-        &mut self,
-        collector: &'static str,
-        target: &str,
-        next: &Cursor,
-        observations: &[Sample],
-        seen: Option<&Version>,
-    ) -> Result<bool> {
-        let mut held = Vec::new();
-        for payload in encode(observations, self.base, self.now, LIMITS)? {
-            let mark = Mark { collector: collector.to_owned(), target: target.to_owned(), until: next.until };
-            held.push((self.spool.put(&payload, collector, self.now, Some(mark)).await?, payload));
-        }
-        if next.commit(self.store, collector, target, seen).await? {
-            self.held.append(&mut held);
-            return Ok(true);
-        }
-        for (held, _) in &held {
-            self.spool.release(held).await?;
-        }
-        Ok(false)
-    }
-
-    /// Sends gauges and counts, then the committed observations; what is not taken stays in the spool.
-    pub(crate) async fn deliver(mut self, collector: &'static str, payloads: Vec<Payload>) -> Option<Outcome> {
-        let intake = self.intake?;
-        let mut sum = intake.deliver(payloads).await;
+impl Outbox<'_> {
+    /// Sends everything but the last rows. Once Datadog is known to be closed nothing more is tried or read.
+    pub(crate) async fn deliver(
+        &self,
+        outgoing: Outgoing,
+        committed: Vec<Committed>,
+        found: Option<Found>,
+        is_repetition: bool,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
-        for payload in std::mem::take(&mut sum.undelivered) {
-            match self.spool.put(&payload, collector, self.now, None).await {
-                Ok(_) => outcome.spooled += 1,
+        for failed in committed.iter().flat_map(|one| &one.expired) {
+            outcome.expired += 1;
+            outcome.count(failed.as_deref());
+        }
+        self.meter.set_own_deadline(self.schedule.end);
+        self.meter.set_deadline(self.schedule.send);
+        let (own, found) = found.map_or((Vec::new(), None), |found| self.split(found, is_repetition));
+        // What the first try of a repeated run left says more than the repetition does, and is older.
+        if is_repetition {
+            self.send_entries(own.clone(), &mut outcome).await;
+        }
+        let undelivered = self.send_own(outgoing, &mut outcome).await;
+        self.keep(undelivered, &mut outcome).await;
+        self.meter.set_deadline(self.schedule.backlog);
+        self.send_bodies(committed, &mut outcome).await;
+        if let (None, Some(found)) = (outcome.closed, found) {
+            // This run's own points are accepted: an earlier try of it has nothing to add.
+            self.remove(own).await;
+            self.send_backlog(found, &mut outcome).await;
+        }
+        self.meter.set_deadline(self.schedule.end);
+        outcome
+    }
+
+    /// What an earlier try of this run left, and what other runs did, which a repetition leaves to the next run.
+    fn split(&self, found: Found, is_repetition: bool) -> (Vec<String>, Option<Found>) {
+        let (own, earlier): (Vec<_>, Vec<_>) = found.waiting.into_iter().partition(|(at, _)| *at == self.commits.now);
+        let own = own.into_iter().map(|(_, key)| key).collect();
+        (own, (!is_repetition).then_some(Found { waiting: earlier, ..found }))
+    }
+
+    async fn send_own(&self, outgoing: Outgoing, outcome: &mut Outcome) -> Vec<(Payload, &'static str)> {
+        if let Some(kind) = outcome.closed {
+            return outgoing.points.into_iter().map(|payload| (payload, kind)).collect();
+        }
+        let undelivered = outcome.take(self.intake.deliver(outgoing.points, false).await, false);
+        if outcome.closed.is_none() {
+            let slots = self.intake.deliver(outgoing.slots, true).await;
+            // The next runs recount what was not taken, so that its failure is told by nobody else.
+            for (_, kind) in outcome.take(slots, false) {
+                outcome.count(Some(kind));
+            }
+        }
+        undelivered
+    }
+
+    /// Sends the last rows of the run, which count what became of everything else.
+    pub(crate) async fn deliver_last(&self, payloads: Vec<Payload>, outcome: &mut Outcome) {
+        let undelivered = if let Some(kind) = outcome.closed {
+            payloads.into_iter().map(|payload| (payload, kind)).collect()
+        } else {
+            outcome.take(self.intake.deliver(payloads, true).await, false)
+        };
+        self.keep(undelivered, outcome).await;
+    }
+
+    async fn keep(&self, payloads: Vec<(Payload, &'static str)>, outcome: &mut Outcome) {
+        for (payload, kind) in payloads {
+            match self.spool.keep(&payload, self.commits.now, kind).await {
+                Ok(()) => outcome.spooled += 1,
                 Err(error) => {
-                    self.fail(&error);
+                    tracing::error!(error = error.with_causes(), series = payload.len(), "points are lost");
                     outcome.lost += 1;
+                    outcome.count(Some(kind));
                 }
             }
         }
-        for (held, payload) in std::mem::take(&mut self.held) {
-            if let Err(error) = self.deliver_held(intake, &held, payload, &mut sum, &mut outcome).await {
-                self.fail(&error);
+    }
+
+    /// Sends the bodies of observations, those of all targets in as few payloads as there can be, and writes in each
+    /// cursor what became of them: a run that dies in between leaves one payload of which nobody knows whether it was taken.
+    async fn send_bodies(&self, committed: Vec<Committed>, outcome: &mut Outcome) {
+        let mut waiting: Vec<Committed> = committed.into_iter().filter(|one| !one.bodies.is_empty()).collect();
+        while !waiting.is_empty() {
+            let (number, merged) = largest(&waiting);
+            let rest = waiting.split_off(number);
+            let results = self.observe(&waiting, merged, outcome).await;
+            let settled = waiting.into_iter().zip(results).map(|(one, result)| self.settle(one, result));
+            let settled = stream::iter(settled.collect::<Vec<_>>()).buffered(WRITES_AT_ONCE).collect::<Vec<_>>().await;
+            for error in settled.into_iter().filter_map(Result::err) {
+                tracing::warn!(error = error.with_causes(), "what became of observations is not noted");
+            }
+            waiting = rest;
+        }
+    }
+
+    /// Sends the bodies of some targets as one payload, or each by itself where that has something wrong in it.
+    async fn observe(&self, targets: &[Committed], merged: Option<Payload>, outcome: &mut Outcome) -> Vec<Vec<Left>> {
+        if let (None, Some(merged)) = (outcome.closed, merged) {
+            let sent = self.intake.observe(&merged).await;
+            if !matches!(sent, Err(Unobserved::Unfit)) {
+                let every =
+                    targets.iter().map(|one| one.bodies.iter().map(|body| outcome.observed(body, &sent)).collect());
+                return every.collect();
             }
         }
-        (outcome.accepted, outcome.rejected, outcome.refused) = (sum.accepted, sum.rejected, sum.refused.take());
-        if let Some(flush) = &self.flush {
-            outcome.recovered = flush.delivery.accepted;
+        let mut all = Vec::new();
+        for one in targets {
+            let mut left = Vec::new();
+            for body in &one.bodies {
+                left.push(self.observe_one(body, outcome).await);
+            }
+            all.push(left);
         }
-        if let Err(error) = self.save_past(collector, &sum).await {
-            self.fail(&error);
-        }
-        Some(outcome)
+        all
     }
 
-    async fn deliver_held(
-        &self,
-        intake: &Intake,
-        held: &Held,
-        payload: Payload,
-        sum: &mut Delivery,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        if sum.refused.is_some() {
-            outcome.spooled += 1;
-            return Ok(());
+    async fn observe_one(&self, body: &Body, outcome: &mut Outcome) -> Left {
+        if let Some(kind) = outcome.closed {
+            let closed = Err(Unobserved::Closed { kind, refused: None, is_answered: true });
+            return outcome.observed(body, &closed);
         }
-        let mut delivery = intake.deliver(vec![payload]).await;
-        let rest = std::mem::take(&mut delivery.undelivered);
-        outcome.spooled += rest.len();
-        let result = self.spool.settle(held, &rest).await;
-        sum.absorb(&mut delivery);
-        result
+        let mut delivery = self.intake.deliver(vec![body.payload.clone()], true).await;
+        let left = delivery.undelivered.pop();
+        drop(outcome.take(delivery, !body.is_own));
+        let Some((payload, kind)) = left else {
+            outcome.count(body.failed.as_deref());
+            return Left::Nothing;
+        };
+        (outcome.closed, outcome.spooled) = (Some(kind), outcome.spooled + 1);
+        Left::Waits { body: payload.text(), kind, unanswered: body.unanswered }
     }
 
-    async fn load_past(&self) -> Result<(Past, Option<Version>)> {
-        let key = past_key(self.base.collector);
-        let Some(object) = self.store.get(&key).await? else {
-            return Ok((Past::default(), None));
-        };
-        Ok((serde_json::from_slice(&object.bytes).unwrap_or_default(), Some(object.version)))
+    /// Takes delivered bodies out of the cursor; what is left of the others is free for the next run.
+    async fn settle(&self, one: Committed, left: Vec<Left>) -> Result<()> {
+        let (store, collector, wall) = (self.commits.store, self.commits.base.collector, self.commits.wall);
+        let Committed { target, cursor, bodies, .. } = one;
+        let Some((mut cursor, mut version)) = cursor else { return Ok(()) };
+        let left: BTreeMap<String, Left> = bodies.into_iter().map(|body| body.id).zip(left).collect();
+        for _ in 0..RACES {
+            cursor.pending.retain_mut(|pending| match left.get(&pending.id) {
+                None => true,
+                Some(Left::Nothing) => false,
+                Some(Left::Waits { body, kind, unanswered }) => {
+                    (pending.lease, pending.body, pending.unanswered) = (wall, body.clone(), *unanswered);
+                    pending.failed = Some((*kind).to_owned());
+                    true
+                }
+            });
+            if cursor.write(store, collector, &target, Some(&version)).await?.is_some() {
+                return Ok(());
+            }
+            let found = Cursor::load(store, collector, &target, wall).await?;
+            match (found.cursor, found.version) {
+                (Some(there), Some(seen)) => (cursor, version) = (there, seen),
+                _ => return Ok(()),
+            }
+        }
+        Err(Error::store(format!("note what of {target} was delivered"), "others wrote the cursor all the time"))
     }
 
-    /// What was reported is forgotten, what failed since is remembered.
-    async fn save_past(&self, collector: &'static str, sum: &Delivery) -> Result<()> {
-        let Some((past, version)) = &self.past else {
-            return Ok(());
-        };
-        let told = sum.accepted > 0;
-        let (errors, expired) = match (told, self.past()) {
-            (false, Some((errors, expired))) => (errors, expired),
-            _ => (BTreeMap::new(), 0),
-        };
-        let next = Past { errors: sum.errors_with(&errors), expired };
-        if next == *past {
-            return Ok(());
+    /// Delivers what earlier runs of this function and scope left, oldest first, and gives up what is too old.
+    async fn send_backlog(&self, found: Found, outcome: &mut Outcome) {
+        let keys = found.waiting.into_iter().take(MOST_ENTRIES).map(|(_, key)| key).collect();
+        self.meter.set_deadline(self.schedule.backlog_from(Instant::now()));
+        self.send_entries(keys, outcome).await;
+        if outcome.closed.is_none() {
+            for given_up in self.spool.expire(found.expired).await {
+                outcome.expired += usize::from(matches!(given_up, Ok(Some(_))));
+                outcome.note(given_up);
+            }
         }
-        let bytes = serde_json::to_vec(&next).map_err(|error| Error::store("write the failures of the sink", error))?;
-        // A lost race means that another run told of them at this very moment.
-        self.store.put_if(&past_key(collector), bytes, version.as_ref()).await.map(drop)
+    }
+
+    /// Delivers entries of the spool in this order, until Datadog is closed or the time for it is over.
+    async fn send_entries(&self, keys: Vec<String>, outcome: &mut Outcome) {
+        let until = self.schedule.backlog_from(Instant::now());
+        let gate = Gate { intake: self.intake, outcome: Mutex::default() };
+        let gate = &gate;
+        let sends = keys.into_iter().map(|key| async move {
+            if gate.lock().closed.is_some() || Instant::now() >= until {
+                return Ok(None);
+            }
+            let Some((payload, kind)) = self.spool.read(&key).await? else { return Ok(None) };
+            match gate.pass(payload).await {
+                None => self.spool.remove(&key).await.map(|()| Some(kind)),
+                Some(_) => Ok(None),
+            }
+        });
+        let sent: Vec<_> = stream::iter(sends.collect::<Vec<_>>()).buffered(SENT_AT_ONCE).collect().await;
+        outcome.absorb(std::mem::take(&mut *gate.lock()));
+        for result in sent {
+            outcome.note(result);
+        }
+    }
+
+    async fn remove(&self, keys: Vec<String>) {
+        for key in keys {
+            if let Err(error) = self.spool.remove(&key).await {
+                tracing::warn!(error = error.with_causes(), "an entry of the spool stays as it is");
+            }
+        }
     }
 }
 
-fn past_key(collector: &str) -> String {
-    format!("sink/{collector}")
+/// The most targets, from the first on, whose bodies make one payload within the limits, and that payload.
+fn largest(targets: &[Committed]) -> (usize, Option<Payload>) {
+    let mut number = targets.len();
+    while number > 1 {
+        let bodies = targets[..number].iter().flat_map(|one| &one.bodies).map(|body| &body.payload);
+        if let Ok(Some(merged)) = Payload::merged(bodies, LIMITS) {
+            return (number, Some(merged));
+        }
+        number /= 2;
+    }
+    let bodies = targets[..number].iter().flat_map(|one| &one.bodies).map(|body| &body.payload);
+    (number, Payload::merged(bodies, LIMITS).ok().flatten())
 }
 
-impl Committed {
-    fn without_observations(self, why: String) -> Self {
-        Self { observations: Vec::new(), gap: Some(why), ..self }
+/// Lets payloads pass side by side, until one shows that Datadog is closed.
+struct Gate<'a> {
+    intake: &'a Intake,
+    outcome: Mutex<Outcome>,
+}
+
+impl Gate<'_> {
+    fn lock(&self) -> MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Delivers a payload of an earlier run; what is left of it comes back, with the kind of failure.
+    async fn pass(&self, payload: Payload) -> Option<(Payload, &'static str)> {
+        let closed = self.lock().closed;
+        if let Some(kind) = closed {
+            return Some((payload, kind));
+        }
+        let delivery = self.intake.deliver(vec![payload], true).await;
+        self.lock().take(delivery, true).pop()
     }
 }

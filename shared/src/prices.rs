@@ -1,10 +1,10 @@
 //! What GPUs cost, by the price table: inline JSON, or an object in S3.
 
-use crate::{Env, Error, Result, Store, tags};
+use crate::{Document, Env, Error, Result, tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const EXAMPLE: &str = r#"an example: PRICES={"as_of": "2026-10-01", "gpu": {"l4": {"ondemand": 0.75, "spot": 0.26}}}"#;
+const EXAMPLE: &str = r#"e.g. PRICES={"as_of": "2026-10-01", "gpu": {"l4": {"ondemand": 0.75, "spot": 0.26}}}"#;
 
 /// Dollars an hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -69,10 +69,9 @@ struct Entry {
 /// # Errors
 /// When it is no such table, or cannot be read.
 pub async fn read(env: &Env) -> Result<BTreeMap<String, Price>> {
-    let Some(text) = env.get("PRICES") else { return Ok(BTreeMap::new()) };
-    match text.strip_prefix("s3://") {
-        None => parse(text),
-        Some(place) => parse(&object(env, place).await?),
+    match Document::read(env, "PRICES").await? {
+        None => Ok(BTreeMap::new()),
+        Some(document) => parse(&document.text),
     }
 }
 
@@ -87,26 +86,8 @@ pub fn gpu_type(name: &str) -> String {
     tags::value("gpu_type", short)
 }
 
-async fn object(env: &Env, place: &str) -> Result<String> {
-    let Some((bucket, key)) = place.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-    else {
-        let problem = format!("`s3://{place}` is no address; an example: PRICES=s3://acme-vitals/prices.json");
-        return Err(Error::config("PRICES", problem));
-    };
-    let unread = |why: String| {
-        Error::config(
-            "PRICES",
-            format!("s3://{place} cannot be read: {why}; an example: PRICES=s3://acme-vitals/prices.json"),
-        )
-    };
-    let store = Store::bucket(env, bucket).await?;
-    let object = store.get(key).await.map_err(|error| unread(error.with_causes()))?;
-    let object = object.ok_or_else(|| unread("there is no such object".to_owned()))?;
-    String::from_utf8(object.bytes).map_err(|_| unread("it is no text".to_owned()))
-}
-
 fn parse(text: &str) -> Result<BTreeMap<String, Price>> {
-    let wrong = |problem: &str| Error::config("PRICES", format!("{problem}; {EXAMPLE}"));
+    let wrong = |problem: &str| Error::config("PRICES", format!("{problem}, {EXAMPLE}"));
     if !text.trim_start().starts_with('{') {
         return Err(wrong("neither a JSON object nor an address that begins with s3://"));
     }
@@ -153,7 +134,7 @@ mod tests {
             let error = read(&Env::of([("PRICES", text)])).await.unwrap_err();
             assert_eq!(error.exit_code(), 78);
             let told = error.to_string();
-            assert!(told.starts_with("PRICES: ") && told.contains("an example: PRICES="), "{told}");
+            assert!(told.starts_with("PRICES: ") && told.contains("e.g. PRICES="), "{told}");
         }
     }
 

@@ -13,7 +13,9 @@ pub struct Report {
     pub collector: &'static str,
     /// The run's time.
     pub now: Timestamp,
-    /// The targets with their gaps.
+    /// Whether the run came too late to say anything.
+    pub late: bool,
+    /// The targets with what became of their parts.
     pub shares: Vec<Share>,
     /// What was measured and may be sent, observations and the collector's own rows included.
     pub samples: Vec<Sample>,
@@ -30,14 +32,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every part of every target was read.
+    /// Whether no part of any target failed.
     #[must_use]
     pub fn is_up(&self) -> bool {
         !self.shares.is_empty() && self.shares.iter().all(Share::is_up)
     }
 
-    /// What makes the run a failure, if anything does: refused credentials of the sink, points that are neither
-    /// delivered nor kept, a target that could not be read at all. A part that failed alone does not.
+    /// What makes the run a failure, if anything does: a sink that will take nothing before a person has done something,
+    /// points that are neither delivered nor kept, a target that could not be read at all. A part that failed alone
+    /// does not.
     #[must_use]
     pub fn failure(mut self) -> Option<Error> {
         let outcome = self.outcome.take().unwrap_or_default();
@@ -45,9 +48,8 @@ impl Report {
             return Some(Error::Intake { what: refused });
         }
         if outcome.lost > 0 {
-            return Some(Error::Intake {
-                what: format!("{} payloads are neither delivered nor in the spool", outcome.lost),
-            });
+            let what = format!("{} payloads are neither delivered nor in the spool", outcome.lost);
+            return Some(Error::Intake { what });
         }
         (!self.failed.is_empty()).then(|| self.failed.remove(0).1)
     }
@@ -57,16 +59,19 @@ impl Report {
         let gaps: Vec<String> = self
             .shares
             .iter()
-            .flat_map(|share| share.gaps.keys().map(move |part| format!("{}/{part}", share.target)))
+            .flat_map(|share| share.findings.gaps.keys().map(move |part| format!("{}/{part}", share.target)))
             .collect();
+        let pending: u64 = self.shares.iter().flat_map(|share| share.findings.pending.values()).sum();
         let outcome = self.outcome.as_ref();
         tracing::info!(
             collector = self.collector,
             now = %self.now,
-            up = self.is_up(),
+            up = (!self.late).then(|| self.is_up()),
+            late = self.late,
             targets = self.shares.len(),
             failed = self.failed.len(),
             gaps = gaps.join(" "),
+            pending,
             samples = self.samples.len(),
             dropped = self.dropped.values().sum::<usize>(),
             calls = self.calls,
@@ -74,6 +79,8 @@ impl Report {
             rejected = outcome.map(|outcome| outcome.rejected),
             spooled = outcome.map(|outcome| outcome.spooled),
             lost = outcome.map(|outcome| outcome.lost),
+            recovered = outcome.map(|outcome| outcome.recovered),
+            expired = outcome.map(|outcome| outcome.expired),
             seconds = self.took.as_secs_f64(),
             "run"
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// How several samples of a source become the one value of a score.
 #[derive(Debug, Clone, Copy)]
-pub enum Fold {
+pub enum Together {
     /// Their sum.
     Sum,
     /// Their mean.
@@ -20,7 +20,7 @@ pub struct Score {
     /// What it scores.
     pub reads: Reads,
     /// How the members of the source are taken together, where the score has fewer tags than they.
-    pub fold: Fold,
+    pub together: Together,
     /// The value's worth; nothing where the value has none.
     pub points: fn(f64) -> Option<f64>,
 }
@@ -39,9 +39,9 @@ impl Score {
             groups.entry(tags).or_default().extend(sample.value());
         }
         let one = |(tags, values): (Vec<(&'static str, String)>, Vec<f64>)| {
-            let value = match self.fold {
-                Fold::Sum => (!values.is_empty()).then(|| values.iter().sum()),
-                Fold::Mean => stats::mean(&values),
+            let value = match self.together {
+                Together::Sum => (!values.is_empty()).then(|| values.iter().sum()),
+                Together::Mean => stats::mean(&values),
             };
             let sample = self.metric.maybe(value.and_then(self.points));
             tags.into_iter().fold(sample, |sample, (key, value)| sample.tag(key, value))
@@ -57,15 +57,15 @@ mod tests {
 
     crate::catalogue! {
         /// A flag by workflow.
-        PASSING = Gauge "test.passing" in Check by ["repo", "role"];
+        PASSING = Gauge "test.passing" in Check by ["repo", "role"], fold Min, better Up;
         /// Its score.
-        FOM = Gauge "health.ci.test.fom" in Fraction by ["repo"];
+        FOM = Gauge "health.ci.test.fom" in Fraction by ["repo"], fold Min, better Up;
     }
 
     static SCORES: &[Score] = &[Score {
         metric: &FOM,
         reads: Reads { metric: &PASSING, having: &[("role", "benchmark")], lacking: &[] },
-        fold: Fold::Mean,
+        together: Together::Mean,
         points: |x| (x >= 0.0).then_some(x),
     }];
 

@@ -1,9 +1,10 @@
 //! Secrets: texts that cannot be printed, and the store that they can be read from again.
 
-use crate::{Env, Error, Result, aws};
+use crate::{Env, Error, Meter, Result, aws};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// A secret text. It prints as `***`, and its clones share what a renewal brings.
 #[derive(Clone)]
@@ -47,7 +48,7 @@ impl Secret {
     #[must_use]
     pub fn place(&self) -> String {
         match &self.vault {
-            Some(vault) => format!("key {} of the secret {}", self.name, vault.id),
+            Some(vault) => format!("key {} of the secret {}", self.name, vault.name()),
             None => format!("the variable {}", self.name),
         }
     }
@@ -65,31 +66,49 @@ impl fmt::Display for Secret {
     }
 }
 
+const SECRETS: aws::Service = aws::Service {
+    upstream: "secrets",
+    endpoint: "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    attempt: Duration::from_secs(5),
+    call: Duration::from_secs(10),
+    is_own: true,
+};
+
 /// One secret of Secrets Manager that holds a JSON object of texts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Vault {
     id: String,
     client: aws_sdk_secretsmanager::Client,
+    meter: Meter,
 }
 
 impl Vault {
     pub(crate) async fn open(env: &Env, id: &str) -> Result<Self> {
-        let config = aws::config(env, "AWS_ENDPOINT_URL_SECRETS_MANAGER").await?;
-        Ok(Self { id: id.to_owned(), client: aws_sdk_secretsmanager::Client::new(&config) })
+        let config = aws::config(env, SECRETS).await?;
+        let client = aws_sdk_secretsmanager::Client::new(&config);
+        Ok(Self { id: id.to_owned(), client, meter: env.meter().clone() })
+    }
+
+    /// The name of the secret: an ARN holds the number of an account as well, which is in no log.
+    fn name(&self) -> &str {
+        self.id.split_once(":secret:").map_or(&self.id, |(_, name)| name)
     }
 
     pub(crate) async fn read(&self) -> Result<BTreeMap<String, String>> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
-            // The SDK's own error names the cause without any part of the secret.
-            let cause = error.as_service_error().map_or_else(|| "no answer".to_owned(), ToString::to_string);
+            let cause = aws::error(&self.meter, SECRETS.upstream, "GetSecretValue", &error);
             Error::config(
                 "SECRET_ARN",
-                format!("the secret {} cannot be read: {cause}; an example: SECRET_ARN=vitals/prod", self.id),
+                format!(
+                    "the secret {} cannot be read: {}, e.g. SECRET_ARN=vitals/prod",
+                    self.name(),
+                    cause.with_causes()
+                ),
             )
         })?;
         let fields: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {
-                Error::config("SECRET_ARN", format!("the secret {} holds no JSON object of texts", self.id))
+                Error::config("SECRET_ARN", format!("the secret {} holds no JSON object of texts", self.name()))
             })?;
         let text = |value: serde_json::Value| match value {
             serde_json::Value::String(text) => text,

@@ -1,10 +1,11 @@
 //! What all collectors are configured with, whatever they ask.
 
 use crate::datadog::Base;
-use crate::{Check, Collector, Env, Error, Overrides, Result, tags};
+use crate::{Collector, Document, Env, Error, Overrides, Result, tags};
+use std::fmt;
 
 /// The common configuration of a function.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// The base tags and names.
     pub base: Base,
@@ -12,18 +13,24 @@ pub struct Settings {
     pub overrides: Overrides,
 }
 
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
 impl Settings {
-    /// Reads the common variables for a collector; `known` are the checks of all collectors that share this configuration.
+    /// Reads the common variables for a collector.
     ///
     /// # Errors
     /// When one is missing or cannot be read.
-    pub fn read<C: Collector>(env: &Env, known: &[&'static Check]) -> Result<Self> {
+    pub async fn read<C: Collector>(env: &Env) -> Result<Self> {
         let own = |text: &str| tags::value("service", text);
         let prefix = env.get("INFRA_PREFIX").unwrap_or("metta.infra").to_owned();
         if !tags::is_name(&prefix) || prefix.len() > 40 {
             return Err(Error::config(
                 "INFRA_PREFIX",
-                format!("`{prefix}` is no beginning of a metric name; an example: INFRA_PREFIX=acme.infra"),
+                format!("`{prefix}` is not the beginning of a metric name, e.g. INFRA_PREFIX=acme.infra"),
             ));
         }
         let base = Base {
@@ -34,9 +41,10 @@ impl Settings {
             prefix,
             historical: env.switch("HISTORICAL", false)?,
         };
-        // A key may name a check of another collector, which shares the variable.
-        let mut all: Vec<&'static Check> = C::CHECKS.iter().collect();
-        all.extend(known);
-        Ok(Self { base, overrides: Overrides::parse(env.get("CHECKS").unwrap_or("{}"), &all)? })
+        let overrides = match Document::read(env, "CHECKS").await? {
+            Some(document) => Overrides::parse(&document.text, C::CHECKS)?,
+            None => Overrides::default(),
+        };
+        Ok(Self { base, overrides })
     }
 }

@@ -1,22 +1,89 @@
-//! The newest snapshot of each target, with dated copies of it.
+//! What is kept of each target: the newest snapshot with how it was read, an unfinished heal, and dated copies.
 
-use crate::{Collector, Error, Event, Result, Store, http};
-use jiff::Timestamp;
+use crate::{Collector, Error, Event, GRID, Result, Store, http, store::Version};
+use jiff::{SignedDuration, Timestamp};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use std::io::{BufReader, BufWriter};
+use std::collections::BTreeMap;
+use std::io::{BufReader, BufWriter, Read};
+
+/// How long fetches are continued before everything is asked again, and how long that may take.
+pub(crate) const HEAL: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a failed fetch of everything is not tried again: it costs as much each time.
+pub(crate) const REST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often a lost race for the newest snapshot is run again.
+const RACES: usize = 4;
+
+/// The largest object that is read, and the largest JSON in it.
+const LARGEST: usize = 64 * 1024 * 1024;
+const LARGEST_JSON: u64 = 1024 * 1024 * 1024;
 
 /// A snapshot with what must be known before it is believed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kept<S> {
     /// [`Collector::VERSION`] of the collector that wrote it.
     pub version: u32,
     /// The run's time.
     pub at: Timestamp,
-    /// The time of the newest fetch that asked for everything.
-    pub whole_at: Option<Timestamp>,
+    /// When the fetch of everything began that this state goes back to.
+    pub whole_at: Timestamp,
+    /// Fingerprint of the configuration, the address and the key of digests that it was read with.
+    pub fingerprint: String,
+    /// The parts that failed, with the reasons.
+    pub gaps: BTreeMap<String, String>,
+    /// How many answers the parts that are filling waited for.
+    pub pending: BTreeMap<String, u64>,
+    /// How many records of the parts made no sense.
+    pub unread: BTreeMap<String, u64>,
+    /// A fetch of everything that is not complete yet; the snapshot is served until it is.
+    pub healing: Option<Healing<S>>,
+    /// Before this no fetch of everything is tried again: the last one failed.
+    pub rests_until: Option<Timestamp>,
+    /// Which key of digests it was read with.
+    pub key: String,
     /// What the collector knew.
     pub snapshot: S,
+}
+
+/// An unfinished fetch of everything.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Healing<S> {
+    /// When it began.
+    pub since: Timestamp,
+    /// What it knows so far, continued in each run.
+    pub snapshot: S,
+}
+
+impl<S> Kept<S> {
+    /// Whether a fetch at `now` may ask for what changed since this one alone.
+    #[must_use]
+    pub fn continues<C: Collector>(&self, fingerprint: &str, now: Timestamp) -> bool {
+        self.fingerprint == fingerprint && self.at <= now && now.duration_since(self.at) <= C::OVERLAP
+    }
+
+    fn without_heal(&self) -> Kept<&S> {
+        let (gaps, pending, unread) = (self.gaps.clone(), self.pending.clone(), self.unread.clone());
+        let (version, at, whole_at, fingerprint) = (self.version, self.at, self.whole_at, self.fingerprint.clone());
+        let (rests_until, key, snapshot) = (self.rests_until, self.key.clone(), &self.snapshot);
+        Kept { version, at, whole_at, fingerprint, gaps, pending, unread, healing: None, rests_until, key, snapshot }
+    }
+
+    /// Whether every part was read whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.gaps.is_empty() && self.pending.values().all(|missing| *missing == 0)
+    }
+}
+
+/// What a run knows of the object that holds the newest snapshot.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// It was this version, or nothing, and may be replaced.
+    Version(Option<Version>),
+    /// It has to be looked at first.
+    Unknown,
 }
 
 /// The folder of a target's objects: a target may hold slashes, a key of the store may not mean them.
@@ -25,34 +92,64 @@ pub fn folder(kind: &str, collector: &str, target: &str) -> String {
     format!("{kind}/{collector}/{}", http::escape(target))
 }
 
-/// The newest snapshot of a target; one that cannot be read, or is of another version, is as good as none.
+fn latest_key(collector: &str, target: &str) -> String {
+    format!("{}/latest", folder("snapshots", collector, target))
+}
+
+fn dated_key(collector: &str, target: &str, now: Timestamp) -> String {
+    format!("{}/{}", folder("snapshots", collector, target), now.strftime("%Y%m%dT%H%MZ"))
+}
+
+/// The newest snapshot of a target, and the version of what is there. One that cannot be read, is of another version or
+/// from the future is as good as none.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn latest<C: Collector>(store: &Store, target: &str) -> Result<Option<Kept<C::Snapshot>>> {
-    let key = format!("{}/latest", folder("snapshots", C::NAME, target));
-    let Some(object) = store.get(&key).await? else {
-        return Ok(None);
-    };
-    match unpack::<C::Snapshot>(&object.bytes) {
-        Ok(kept) if kept.version == C::VERSION => Ok(Some(kept)),
-        Ok(kept) => {
-            tracing::info!(
-                key,
-                found = kept.version,
-                wanted = C::VERSION,
-                "snapshot of another version: fetching everything"
-            );
-            Ok(None)
-        }
-        Err(error) => {
-            tracing::warn!(key, error = error.with_causes(), "unreadable snapshot: fetching everything");
-            Ok(None)
-        }
-    }
+pub async fn latest<C: Collector>(
+    store: &Store,
+    target: &str,
+    wall: Timestamp,
+) -> Result<(Option<Kept<C::Snapshot>>, Option<Version>)> {
+    read::<C>(store, &latest_key(C::NAME, target), wall).await
 }
 
-/// Keeps a snapshot as the newest one, unless a newer one is there, and as a dated copy.
+/// The dated copy of a run's snapshot.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn dated<C: Collector>(store: &Store, target: &str, now: Timestamp) -> Result<Option<Kept<C::Snapshot>>> {
+    Ok(read::<C>(store, &dated_key(C::NAME, target, now), now).await?.0)
+}
+
+async fn read<C: Collector>(
+    store: &Store,
+    key: &str,
+    wall: Timestamp,
+) -> Result<(Option<Kept<C::Snapshot>>, Option<Version>)> {
+    let Some(object) = store.get(key, LARGEST).await? else { return Ok((None, None)) };
+    if object.is_too_large {
+        tracing::warn!(key, "a snapshot of over {LARGEST} bytes is not used");
+    }
+    let kept = match unpack::<C::Snapshot>(&object.bytes) {
+        Ok(kept) if kept.version != C::VERSION => {
+            tracing::info!(key, found = kept.version, wanted = C::VERSION, "snapshot of another version is not used");
+            None
+        }
+        Ok(kept) if kept.at > wall + GRID => {
+            tracing::warn!(key, at = %kept.at, "snapshot from the future is not used");
+            None
+        }
+        Ok(kept) => Some(kept),
+        Err(error) => {
+            tracing::warn!(key, error = error.with_causes(), "unreadable snapshot is not used");
+            None
+        }
+    };
+    Ok((kept, Some(object.version)))
+}
+
+/// Keeps a snapshot as a dated copy, and as the newest one unless a newer one is there. `seen` is what was there
+/// when the run began.
 ///
 /// # Errors
 /// When the store does not take it.
@@ -60,24 +157,43 @@ pub async fn keep<C: Collector>(
     store: &Store,
     event: &Event,
     target: &str,
-    whole_at: Option<Timestamp>,
-    snapshot: &C::Snapshot,
+    kept: &Kept<C::Snapshot>,
+    seen: Seen,
 ) -> Result<()> {
-    let folder = folder("snapshots", C::NAME, target);
-    let kept = Kept { version: C::VERSION, at: event.now(), whole_at, snapshot };
-    let bytes = pack(&kept)?;
-    let key = format!("{folder}/latest");
-    store.put(&format!("{folder}/{}", event.now().strftime("%Y%m%dT%H%MZ")), bytes.clone()).await?;
-    loop {
-        let there = store.get(&key).await?;
-        let newer = there
-            .as_ref()
-            .and_then(|object| unpack::<IgnoredAny>(&object.bytes).ok())
-            .is_some_and(|there| there.version == C::VERSION && there.at > event.now());
-        if newer || store.put_if(&key, bytes.clone(), there.as_ref().map(|object| &object.version)).await?.is_some() {
+    let newest = pack(kept)?;
+    // A dated copy is measured, and continued by nobody.
+    let copy = if kept.healing.is_none() { newest.clone() } else { pack(&kept.without_heal())? };
+    let dated = dated_key(C::NAME, target, event.now());
+    let (dated, newest) = futures::join!(store.put(&dated, copy), put_newest::<C>(store, event, target, newest, seen));
+    dated.and(newest)
+}
+
+async fn put_newest<C: Collector>(
+    store: &Store,
+    event: &Event,
+    target: &str,
+    bytes: Vec<u8>,
+    mut seen: Seen,
+) -> Result<()> {
+    let key = latest_key(C::NAME, target);
+    for _ in 0..RACES {
+        let version = match std::mem::replace(&mut seen, Seen::Unknown) {
+            Seen::Version(version) => version,
+            Seen::Unknown => {
+                let there = store.get(&key, LARGEST).await?;
+                let at = there.as_ref().and_then(|object| unpack::<IgnoredAny>(&object.bytes).ok()).map(|kept| kept.at);
+                // What is from the future or cannot be read is of use to nobody.
+                if at.is_some_and(|at| at > event.now() && at <= event.wall() + GRID) {
+                    return Ok(());
+                }
+                there.map(|object| object.version)
+            }
+        };
+        if store.put_if(&key, bytes.clone(), version.as_ref()).await?.is_some() {
             return Ok(());
         }
     }
+    Err(Error::store(format!("write {key}"), format!("others wrote it {RACES} times while this run tried")))
 }
 
 fn pack<S: Serialize>(kept: &Kept<S>) -> Result<Vec<u8>> {
@@ -91,5 +207,6 @@ fn pack<S: Serialize>(kept: &Kept<S>) -> Result<Vec<u8>> {
 
 fn unpack<S: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<S>> {
     let pieces = zstd::Decoder::with_buffer(bytes).map_err(|error| Error::store("decompress a snapshot", error))?;
-    serde_json::from_reader(BufReader::new(pieces)).map_err(|error| Error::store("read a snapshot", error))
+    let bounded = BufReader::new(pieces).take(LARGEST_JSON);
+    serde_json::from_reader(bounded).map_err(|error| Error::store("read a snapshot", error))
 }

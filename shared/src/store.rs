@@ -1,26 +1,45 @@
-//! Small objects under keys: in a directory, or in a bucket.
+//! Small objects under keys: in a directory, or in a bucket. A store that fails costs state, and never the points.
 
-use crate::{Env, Error, Result, aws};
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::primitives::ByteStream;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+mod bucket;
+mod directory;
+
+use crate::{Env, Error, Meter, Result};
+use bucket::Bucket;
+use std::fmt;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The upstream that a bucket's calls count as.
+pub(crate) const UPSTREAM: &str = "s3";
+
+/// The longest attempt at the store, and the longest that all attempts of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+const CALL: Duration = Duration::from_secs(10);
 
 /// Where snapshots, cursors and the spool are kept.
-#[derive(Debug, Clone)]
-pub enum Store {
-    /// A directory of this machine.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+    meter: Meter,
+    /// The run in which the store failed for good, and why: it is not asked again in it.
+    failed: Arc<Mutex<Option<(u64, String)>>>,
+}
+
+#[derive(Clone)]
+enum Backend {
     Directory(PathBuf),
-    /// An S3 bucket.
-    Bucket {
-        /// Its name.
-        name: String,
-        /// What asks for it.
-        client: aws_sdk_s3::Client,
-    },
+    Bucket(Bucket),
     /// A store that dies in the middle, for tests of what a killed run leaves behind.
     #[cfg(any(test, feature = "testing"))]
-    Fused(Box<Self>, crate::testing::Fuse),
+    Fused(Box<Store>, crate::testing::Fuse),
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
 }
 
 /// An object as it was read.
@@ -30,6 +49,8 @@ pub struct Object {
     pub bytes: Vec<u8>,
     /// What tells this content from any other under the key.
     pub version: Version,
+    /// Whether it is larger than was to be read: then it has no content here, and can still be replaced.
+    pub is_too_large: bool,
 }
 
 /// What tells one content of a key from another.
@@ -42,10 +63,13 @@ impl Store {
     /// # Errors
     /// When the configuration of the bucket cannot be read.
     pub async fn open(env: &Env) -> Result<Self> {
-        let Some(name) = env.get("STATE_BUCKET") else {
-            return Ok(Self::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()));
-        };
-        Self::bucket(env, name).await
+        match env.get("STATE_BUCKET") {
+            Some(name) => Self::bucket(env, name).await,
+            None => Ok(Self::over(
+                Backend::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()),
+                env.meter().clone(),
+            )),
+        }
     }
 
     /// The bucket of this name, asked with the credentials that are configured.
@@ -53,34 +77,68 @@ impl Store {
     /// # Errors
     /// When the configuration cannot be read.
     pub async fn bucket(env: &Env, name: &str) -> Result<Self> {
-        let config = aws::config(env, "S3_URL").await?;
-        // An S3 of one's own has no host name for each bucket.
-        let own = aws_sdk_s3::config::Builder::from(&config).force_path_style(env.get("S3_URL").is_some());
-        Ok(Self::Bucket { name: name.to_owned(), client: aws_sdk_s3::Client::from_conf(own.build()) })
+        Ok(Self::over(Backend::Bucket(Bucket::open(env, name).await?), env.meter().clone()))
     }
 
-    /// The object under this key, if there is one.
+    /// This directory.
+    #[must_use]
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self::over(Backend::Directory(path.into()), Meter::default())
+    }
+
+    /// The same store behind a fuse.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn fused(&self, fuse: crate::testing::Fuse) -> Self {
+        Self { backend: Backend::Fused(Box::new(self.clone()), fuse), ..self.clone() }
+    }
+
+    fn over(backend: Backend, meter: Meter) -> Self {
+        Self { backend, meter, failed: Arc::default() }
+    }
+
+    /// Why the store failed for good in this run, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().filter(|(run, _)| *run == self.meter.run()).map(|(_, why)| why.clone())
+    }
+
+    /// A call within the time that there is; those of the SDK are boxed, because they are too large for a stack. After the first that failed for good the store is asked for nothing more in
+    /// this run: each call would wait as long again.
+    async fn asked<T>(&self, what: impl FnOnce() -> String, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(why) = self.failure() {
+            return Err(Error::store(what(), format!("it failed before in this run: {why}")));
+        }
+        let whole = self.meter.share(CALL);
+        let Some(limit) = self.meter.own_time_left(whole) else {
+            return Err(Error::store(what(), "the run has no time left"));
+        };
+        let result = match tokio::time::timeout(limit, call).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::store(what(), format!("no answer in {:.1} s", limit.as_secs_f64()))),
+        };
+        // What our own deadline cut off says nothing about the store.
+        let is_cut_off = limit < whole && self.meter.own_time_left(whole).is_none();
+        if let Err(error) = &result
+            && !is_cut_off
+        {
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            *failed = Some((self.meter.run(), error.with_causes()));
+        }
+        result
+    }
+
+    /// The object under this key, if there is one; without its content where that is more than so many bytes.
     ///
     /// # Errors
     /// When it cannot be told.
-    pub async fn get(&self, key: &str) -> Result<Option<Object>> {
-        match self {
+    pub async fn get(&self, key: &str, largest: usize) -> Result<Option<Object>> {
+        let what = || format!("read {key}");
+        match &self.backend {
             #[cfg(any(test, feature = "testing"))]
-            Self::Fused(store, fuse) => fuse.around(Box::pin(store.get(key))).await,
-            Self::Directory(root) => {
-                let path = root.join(key);
-                blocking(format!("read {key}"), move || read(&path)).await
-            }
-            Self::Bucket { name, client } => match client.get_object().bucket(name).key(key).send().await {
-                Ok(object) => {
-                    let version = Version(object.e_tag().unwrap_or_default().to_owned());
-                    let bytes =
-                        object.body.collect().await.map_err(|error| Error::store(format!("read {key}"), error))?;
-                    Ok(Some(Object { bytes: bytes.to_vec(), version }))
-                }
-                Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
-                Err(error) => Err(aws::store_error(format!("read {key} of the bucket {name}"), error)),
-            },
+            Backend::Fused(store, fuse) => fuse.around(Box::pin(store.get(key, largest))).await,
+            Backend::Directory(root) => self.asked(what, directory::get(root.join(key), key, largest)).await,
+            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.get(key, largest))).await,
         }
     }
 
@@ -89,20 +147,12 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        match self {
+        let what = || format!("write {key}");
+        match &self.backend {
             #[cfg(any(test, feature = "testing"))]
-            Self::Fused(store, fuse) => fuse.around(Box::pin(store.put(key, bytes))).await,
-            Self::Directory(root) => {
-                let path = root.join(key);
-                blocking(format!("write {key}"), move || write(&path, &bytes)).await
-            }
-            Self::Bucket { name, client } => {
-                let put = client.put_object().bucket(name).key(key).body(ByteStream::from(bytes));
-                put.send()
-                    .await
-                    .map(drop)
-                    .map_err(|error| aws::store_error(format!("write {key} to the bucket {name}"), error))
-            }
+            Backend::Fused(store, fuse) => fuse.around(Box::pin(store.put(key, bytes))).await,
+            Backend::Directory(root) => self.asked(what, directory::put(root.join(key), key, bytes)).await,
+            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.put(key, bytes))).await,
         }
     }
 
@@ -111,33 +161,14 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn put_if(&self, key: &str, bytes: Vec<u8>, seen: Option<&Version>) -> Result<Option<Version>> {
-        match self {
+        let what = || format!("write {key}");
+        match &self.backend {
             #[cfg(any(test, feature = "testing"))]
-            Self::Fused(store, fuse) => fuse.around(Box::pin(store.put_if(key, bytes, seen))).await,
-            Self::Directory(root) => {
-                let (root, path, seen) = (root.clone(), root.join(key), seen.cloned());
-                blocking(format!("write {key}"), move || exchange(&root, &path, &bytes, seen.as_ref())).await
+            Backend::Fused(store, fuse) => fuse.around(Box::pin(store.put_if(key, bytes, seen))).await,
+            Backend::Directory(root) => {
+                self.asked(what, directory::put_if(root.clone(), key, bytes, seen.cloned())).await
             }
-            Self::Bucket { name, client } => {
-                let put = client.put_object().bucket(name).key(key).body(ByteStream::from(bytes));
-                let put = match seen {
-                    None => put.if_none_match("*"),
-                    Some(version) => put.if_match(&version.0),
-                };
-                match put.send().await {
-                    Ok(done) => Ok(Some(Version(done.e_tag().unwrap_or_default().to_owned()))),
-                    // The last two: somebody deleted it, or writes at this very moment.
-                    Err(error)
-                        if matches!(
-                            error.code(),
-                            Some("PreconditionFailed" | "NoSuchKey" | "ConditionalRequestConflict")
-                        ) =>
-                    {
-                        Ok(None)
-                    }
-                    Err(error) => Err(aws::store_error(format!("write {key} to the bucket {name}"), error)),
-                }
-            }
+            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.put_if(key, bytes, seen))).await,
         }
     }
 
@@ -146,113 +177,41 @@ impl Store {
     /// # Errors
     /// When it cannot be told.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        match self {
+        let what = || format!("delete {key}");
+        match &self.backend {
             #[cfg(any(test, feature = "testing"))]
-            Self::Fused(store, fuse) => fuse.around(Box::pin(store.delete(key))).await,
-            Self::Directory(root) => {
-                let path = root.join(key);
-                blocking(format!("delete {key}"), move || absent_is_fine(std::fs::remove_file(&path)).map(drop)).await
-            }
-            Self::Bucket { name, client } => {
-                let delete = client.delete_object().bucket(name).key(key).send().await;
-                delete.map(drop).map_err(|error| aws::store_error(format!("delete {key} of the bucket {name}"), error))
-            }
+            Backend::Fused(store, fuse) => fuse.around(Box::pin(store.delete(key))).await,
+            Backend::Directory(root) => self.asked(what, directory::delete(root.join(key), key)).await,
+            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.delete(key))).await,
         }
     }
 
-    /// Every key with this prefix, which ends in a slash, ascending.
+    /// The keys with this prefix, which ends in a slash, ascending; at most so many of them.
     ///
     /// # Errors
     /// When it cannot be told.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        let mut keys = match self {
+    pub async fn list(&self, prefix: &str, most: usize) -> Result<Vec<String>> {
+        let what = || format!("list {prefix}");
+        let mut keys = match &self.backend {
             #[cfg(any(test, feature = "testing"))]
-            Self::Fused(store, fuse) => fuse.around(Box::pin(store.list(prefix))).await?,
-            Self::Directory(root) => {
-                let (root, folder) = (root.clone(), root.join(prefix));
-                blocking(format!("list {prefix}"), move || walk(&root, &folder)).await?
-            }
-            Self::Bucket { name, client } => {
-                let mut pages = client.list_objects_v2().bucket(name).prefix(prefix).into_paginator().send();
-                let mut keys = Vec::new();
-                while let Some(page) = pages.next().await {
-                    let page =
-                        page.map_err(|error| aws::store_error(format!("list {prefix} of the bucket {name}"), error))?;
-                    keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
-                }
-                keys
-            }
+            Backend::Fused(store, fuse) => fuse.around(Box::pin(store.list(prefix, most))).await?,
+            Backend::Directory(root) => self.asked(what, directory::list(root.clone(), prefix)).await?,
+            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.list(prefix, most))).await?,
         };
         keys.sort();
+        keys.truncate(most);
         Ok(keys)
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    what: String,
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| Error::store(what, error)),
-        Err(error) => Err(Error::store(what, error)),
+/// Decompresses an object, to at most so many bytes.
+pub(crate) fn unpacked(bytes: &[u8], largest: usize) -> Result<Vec<u8>> {
+    let failed = |error| Error::store("decompress an object", error);
+    let mut plain = Vec::new();
+    let limit = u64::try_from(largest).unwrap_or(u64::MAX);
+    let stream = zstd::Decoder::with_buffer(bytes).map_err(failed)?;
+    if stream.take(limit + 1).read_to_end(&mut plain).map_err(failed)? > largest {
+        return Err(Error::store("decompress an object", format!("it is larger than {largest} bytes")));
     }
-}
-
-fn absent_is_fine<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn read(path: &Path) -> std::io::Result<Option<Object>> {
-    let bytes = absent_is_fine(std::fs::read(path))?;
-    Ok(bytes.map(|bytes| Object { version: version(&bytes), bytes }))
-}
-
-fn version(bytes: &[u8]) -> Version {
-    use sha2::{Digest, Sha256};
-    Version(crate::tags::hex(&Sha256::digest(bytes)))
-}
-
-/// A reader sees the old content or the new one, never a part: the new one is written beside it and moved into place.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder)?;
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let beside = folder.join(format!(".{name}.{}.{:?}", std::process::id(), std::thread::current().id()));
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    drop(file);
-    std::fs::rename(&beside, path)
-}
-
-/// Compares and writes under a lock that the system gives back when its holder dies.
-fn exchange(root: &Path, path: &Path, bytes: &[u8], seen: Option<&Version>) -> std::io::Result<Option<Version>> {
-    std::fs::create_dir_all(root)?;
-    let lock = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(root.join(".lock"))?;
-    lock.lock()?;
-    if read(path)?.map(|object| object.version).as_ref() != seen {
-        return Ok(None);
-    }
-    write(path, bytes)?;
-    Ok(Some(version(bytes)))
-}
-
-fn walk(root: &Path, folder: &Path) -> std::io::Result<Vec<String>> {
-    let mut keys = Vec::new();
-    for entry in absent_is_fine(std::fs::read_dir(folder))?.into_iter().flatten() {
-        let path = entry?.path();
-        // Files that begin with a dot are still being written.
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-            continue;
-        }
-        if path.is_dir() {
-            keys.extend(walk(root, &path)?);
-        } else if let Ok(key) = path.strip_prefix(root) {
-            keys.push(key.to_string_lossy().into_owned());
-        }
-    }
-    Ok(keys)
+    Ok(plain)
 }

@@ -1,8 +1,6 @@
 //! The tag conventions: the base tags, the nine of a check, and what a value may contain.
 
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// The nine tags that every sample of the checks' family carries.
 pub const NINE: [&str; 9] =
@@ -60,32 +58,6 @@ pub fn category(name: &str) -> &'static str {
 #[must_use]
 pub fn digest(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes())[..8])
-}
-
-/// Replaces the texts of people by digests that nobody without the key can recompute.
-#[derive(Clone)]
-pub struct Digester(Hmac<Sha256>);
-
-impl Digester {
-    pub(crate) fn new(key: &str) -> Self {
-        // A key of any length fills half a block, which is how HMAC itself would pad it.
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&Sha256::digest(key.as_bytes()));
-        Self(Hmac::new(&block.into()))
-    }
-
-    /// Sixteen hexadecimal digits that stand for the text.
-    #[must_use]
-    pub fn of(&self, text: &str) -> String {
-        let mac = self.0.clone().chain_update(text.as_bytes());
-        hex(&mac.finalize().into_bytes()[..8])
-    }
-}
-
-impl fmt::Debug for Digester {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digester")
-    }
 }
 
 /// Lower-case hexadecimal digits.

@@ -6,6 +6,7 @@ use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
 use shared::prices::{self, Price};
 use shared::testing::{Folder, at};
 use shared::{Env, Error, Store};
+use std::time::{Duration, Instant};
 
 const NOW: &str = "2026-01-08T12:00:00Z";
 
@@ -43,7 +44,7 @@ async fn prices_are_read_from_a_bucket_and_what_is_wrong_with_them_names_the_var
     for (place, why) in [
         ("s3://state/prices/1999.json", "no such object"),
         ("s3://elsewhere/prices.json", "cannot be read"),
-        ("s3://state/prices/none.json", "no text"),
+        ("s3://state/prices/none.json", "not text"),
         ("s3://state", "s3://acme-vitals/prices.json"),
     ] {
         let error = prices::read(&env(&sandbox, "PRICES", place)).await.unwrap_err();
@@ -55,14 +56,14 @@ async fn prices_are_read_from_a_bucket_and_what_is_wrong_with_them_names_the_var
 #[tokio::test]
 async fn a_bucket_keeps_what_a_directory_keeps() {
     let (folder, sandbox) = (Folder::new("bucket"), sandbox().await);
-    for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
-        assert!(store.get("a/none").await.unwrap().is_none());
+    for store in [Store::directory(folder.path()), bucket(&sandbox, "state").await] {
+        assert!(store.get("a/none", 1 << 20).await.unwrap().is_none());
         store.put("a/b", b"one".to_vec()).await.unwrap();
-        assert_eq!(store.get("a/b").await.unwrap().unwrap().bytes, b"one");
+        assert_eq!(store.get("a/b", 1 << 20).await.unwrap().unwrap().bytes, b"one");
         store.put("a/c%2Fd e&f", vec![0, 255, 10]).await.unwrap();
-        assert_eq!(store.get("a/c%2Fd e&f").await.unwrap().unwrap().bytes, [0, 255, 10]);
-        assert_eq!(store.list("a/").await.unwrap(), ["a/b", "a/c%2Fd e&f"]);
-        let seen = store.get("a/b").await.unwrap().unwrap().version;
+        assert_eq!(store.get("a/c%2Fd e&f", 1 << 20).await.unwrap().unwrap().bytes, [0, 255, 10]);
+        assert_eq!(store.list("a/", usize::MAX).await.unwrap(), ["a/b", "a/c%2Fd e&f"]);
+        let seen = store.get("a/b", 1 << 20).await.unwrap().unwrap().version;
         let next = store.put_if("a/b", b"two".to_vec(), Some(&seen)).await.unwrap().unwrap();
         assert!(store.put_if("a/b", b"late".to_vec(), Some(&seen)).await.unwrap().is_none(), "somebody was faster");
         assert!(store.put_if("a/b", b"new".to_vec(), None).await.unwrap().is_none(), "there is one already");
@@ -70,14 +71,14 @@ async fn a_bucket_keeps_what_a_directory_keeps() {
         store.delete("a/b").await.unwrap();
         assert!(store.put_if("a/b", b"gone".to_vec(), Some(&next)).await.unwrap().is_none(), "somebody deleted it");
         assert!(store.put_if("a/b", b"first".to_vec(), None).await.unwrap().is_some());
-        assert_eq!(store.list("none/").await.unwrap(), Vec::<String>::new());
+        assert_eq!(store.list("none/", usize::MAX).await.unwrap(), Vec::<String>::new());
     }
 }
 
 #[tokio::test]
 async fn of_many_writers_who_saw_the_same_only_one_wins() {
     let (folder, sandbox) = (Folder::new("race"), sandbox().await);
-    for store in [Store::Directory(folder.path().to_owned()), bucket(&sandbox, "state").await] {
+    for store in [Store::directory(folder.path()), bucket(&sandbox, "state").await] {
         let first = store.put_if("cursor", b"0".to_vec(), None).await.unwrap().unwrap();
         let writers = (1..=8).map(|writer| {
             let (store, seen) = (store.clone(), first.clone());
@@ -99,19 +100,37 @@ async fn a_list_is_read_to_its_end() {
     for name in &names {
         store.put(name, Vec::new()).await.unwrap();
     }
-    assert_eq!(store.list("many/").await.unwrap(), names);
+    assert_eq!(store.list("many/", usize::MAX).await.unwrap(), names);
+    assert_eq!(store.list("many/", 7).await.unwrap(), names[..7]);
+    store.put("large", vec![7; 2000]).await.unwrap();
+    let cut = store.get("large", 1999).await.unwrap().unwrap();
+    assert!(cut.is_too_large && cut.bytes.is_empty());
+    let replaced = store.put_if("large", vec![7; 2000], Some(&cut.version)).await.unwrap();
+    assert!(replaced.is_some(), "what is too large to be read can still be replaced");
+    assert_eq!(store.get("large", 2000).await.unwrap().unwrap().bytes.len(), 2000);
 }
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_or_cannot_be_reached_is_an_error_and_never_an_empty_one() {
     let sandbox = sandbox().await;
     let gone = bucket(&sandbox, "elsewhere").await;
-    let text = gone.get("a").await.unwrap_err().with_causes();
-    assert!(text.contains("elsewhere"), "{text}");
-    assert!(gone.list("a/").await.is_err() && gone.put("a", Vec::new()).await.is_err());
-    let store = bucket(&sandbox, "state").await;
+    let text = gone.get("a", 1 << 20).await.unwrap_err().with_causes();
+    assert!(
+        text.contains("NoSuchBucket") && !text.contains("elsewhere"),
+        "a bucket's name may be an account's: {text}"
+    );
+    assert!(gone.list("a/", usize::MAX).await.is_err() && gone.put("a", Vec::new()).await.is_err());
+    let env = env(&sandbox, "STATE_BUCKET", "state");
+    let store = Store::open(&env).await.unwrap();
     sandbox.faults().inject("s3", Rule::new(Fault::status(503)));
-    assert!(store.get("a").await.is_err() && store.put_if("a", Vec::new(), None).await.is_err());
+    assert!(store.get("a", 1 << 20).await.is_err());
+    let asked = sandbox.faults().requests("s3").len();
+    let text = store.put_if("a", Vec::new(), None).await.unwrap_err().with_causes();
+    assert!(text.contains("it failed before in this run") && text.contains("503"), "{text}");
+    assert_eq!(sandbox.faults().requests("s3").len(), asked, "it is asked nothing more in this run");
     sandbox.faults().clear();
-    assert!(store.get("a").await.unwrap().is_none());
+    assert!(store.get("a", 1 << 20).await.is_err());
+    let time = Duration::from_mins(1);
+    env.meter().begin(Instant::now() + time, Instant::now() + time, time);
+    assert!(store.get("a", 1 << 20).await.unwrap().is_none(), "and again in the next");
 }

@@ -4,6 +4,7 @@ use crate::snapshot::{Rules, Section};
 use jiff::tz::TimeZone;
 use shared::{Env, Error, Result, Secret};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The most labels of bugs, so that the rows stay bounded.
 const LABELS: usize = 30;
@@ -12,7 +13,7 @@ const LABELS: usize = 30;
 const ASANA: &str = "https://app.asana.com";
 
 /// The whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// Base address, without the version of the API.
     pub url: String,
@@ -26,14 +27,21 @@ pub(crate) struct Config {
     pub rules: Rules,
     /// The projects whose tasks count, where it is not all active ones.
     pub projects: BTreeSet<String>,
-    /// The most projects that are asked for their tasks.
+    /// The most lists of tasks that a run begins to know; the others are pending.
     pub budget: usize,
     /// Whether tasks are searched rather than listed.
     pub search: bool,
 }
 
+impl fmt::Debug for Config {
+    /// No value: identifiers, labels and the names of sections are nobody else's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
 /// Something on Asana and the word we know it by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Named {
     /// Our word.
     pub alias: String,
@@ -42,7 +50,7 @@ pub(crate) struct Named {
 }
 
 /// A target and who reads it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Workspace {
     /// Our word.
     pub alias: String,
@@ -74,15 +82,19 @@ impl Config {
             sections: sections(env)?,
             rules: Rules { timezone: timezone(env)?, labels: labels(env)? },
             projects: projects(env)?,
-            budget: env.parsed("ASANA_BUDGET", 400, "400")?,
+            budget: budget(env)?,
             search: env.switch("ASANA_SEARCH", false)?,
         })
     }
 
-    /// The parts that a workspace is read in.
-    pub fn parts(&self) -> Vec<&'static str> {
-        let bugs = (!self.bugs.is_empty()).then_some("bugs");
-        ["projects", "tasks"].into_iter().chain(bugs).collect()
+    /// Everything that the answers about a workspace are read with.
+    pub fn fingerprint(&self, alias: &str) -> String {
+        let gid = self.workspaces.iter().find(|workspace| workspace.alias == alias).map(|workspace| &workspace.gid);
+        let bugs: Vec<_> = self.bugs.iter().map(|project| (&project.alias, &project.gid)).collect();
+        let Self { url, sections, rules, projects, search, .. } = self;
+        // In the only workspace every configured project is; where there are several it is asked.
+        let is_only = self.workspaces.len() == 1;
+        format!("{url} {gid:?} {is_only} {bugs:?} {sections:?} {:?} {projects:?} {search}", rules.labels)
     }
 
     /// The kind of a section by its name.
@@ -93,26 +105,31 @@ impl Config {
 }
 
 fn wrong(name: &str, problem: &str, example: &str) -> Error {
-    Error::config(name, format!("{problem}; an example: {name}={example}"))
+    Error::config(name, format!("{problem}, e.g. {name}={example}"))
 }
 
 fn is_gid(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
 }
 
+fn budget(env: &Env) -> Result<usize> {
+    const NAME: &str = "ASANA_BUDGET";
+    match env.parsed(NAME, 400, "400")? {
+        0 => Err(wrong(NAME, "a run that may read no list never knows the tasks", "400")),
+        budget => Ok(budget),
+    }
+}
+
 fn named(env: &Env, name: &str, example: &str) -> Result<Vec<Named>> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
-    for (alias, gid) in env.pairs(name, "")? {
+    for (alias, gid) in env.targets(name)? {
         if !is_gid(&gid) {
-            let problem = format!("`{gid}` is no identifier of Asana, which has digits only");
+            let problem = format!("`{gid}` is not an identifier of Asana, which has digits only");
             return Err(wrong(name, &problem, example));
         }
-        if alias.is_empty() {
-            return Err(wrong(name, &format!("{gid} has an empty alias"), example));
-        }
-        if !seen.insert(gid.clone()) || !seen.insert(alias.to_lowercase()) {
-            return Err(wrong(name, &format!("`{alias}` or its identifier stands twice"), example));
+        if !seen.insert(gid.clone()) {
+            return Err(wrong(name, &format!("the identifier of `{alias}` stands twice"), example));
         }
         all.push(Named { alias, gid });
     }
@@ -130,7 +147,7 @@ fn sections(env: &Env) -> Result<Vec<(Section, String)>> {
         });
         let pair = pair.filter(|(_, text)| !text.is_empty());
         pair.ok_or_else(|| {
-            wrong(NAME, &format!("`{item}` is no kind=text with the kind triage, active or backlog"), DEFAULT)
+            wrong(NAME, &format!("`{item}` is not kind=text with the kind triage, active or backlog"), DEFAULT)
         })
     };
     env.list(NAME, DEFAULT).iter().map(read).collect()
@@ -156,7 +173,7 @@ fn projects(env: &Env) -> Result<BTreeSet<String>> {
     let gids: BTreeSet<String> = pairs.into_iter().map(|(_, gid)| gid).collect();
     match gids.iter().find(|gid| !is_gid(gid)) {
         Some(gid) => {
-            let problem = format!("`{gid}` is no identifier of Asana, which has digits only");
+            let problem = format!("`{gid}` is not an identifier of Asana, which has digits only");
             Err(wrong(NAME, &problem, "1200000000000003,1200000000000004"))
         }
         None => Ok(gids),
@@ -168,7 +185,7 @@ fn timezone(env: &Env) -> Result<String> {
     let name = env.get(NAME).unwrap_or("UTC");
     match TimeZone::get(name) {
         Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err(wrong(NAME, &format!("`{name}` is no time zone of the IANA database"), "Europe/Berlin")),
+        Err(_) => Err(wrong(NAME, &format!("`{name}` is not a time zone of the IANA database"), "Europe/Berlin")),
     }
 }
 
@@ -192,9 +209,12 @@ mod tests {
             ("ASANA_WORKSPACES", "acme=12,other=12"),
             ("ASANA_WORKSPACES", "acme=12,Acme=13"),
             ("ASANA_WORKSPACES", "=12"),
+            ("ASANA_WORKSPACES", "all=12"),
+            ("ASANA_WORKSPACES", "acme-1=12,acme_1=13"),
             ("ASANA_TOKEN", " "),
             ("ASANA_BUGS_PROJECTS", "bugs"),
             ("ASANA_BUGS_PROJECTS", "a=1,b=1"),
+            ("ASANA_BUGS_PROJECTS", "Bugs=1"),
             ("ASANA_BUGS_SECTIONS", "triage"),
             ("ASANA_BUGS_SECTIONS", "other=misc"),
             ("ASANA_BUGS_SECTIONS", "triage="),
@@ -205,12 +225,13 @@ mod tests {
             ("ASANA_TIMEZONE", "+01:00"),
             ("ASANA_BUDGET", "many"),
             ("ASANA_BUDGET", "-1"),
+            ("ASANA_BUDGET", "0"),
             ("ASANA_SEARCH", "maybe"),
         ] {
             let error = read(&[(name, value)]).map(drop).expect_err(value);
             let text = error.to_string();
             assert_eq!(error.exit_code(), 78, "{text}");
-            assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+            assert!(text.starts_with(name) && text.contains("e.g. "), "{text}");
         }
         let many: Vec<String> = (0..31).map(|label| label.to_string()).collect();
         assert!(read(&[("ASANA_BUGS_LABELS", &many.join(","))]).is_err());
@@ -220,6 +241,7 @@ mod tests {
     fn the_defaults_are_the_catalogues() {
         let config = read(&[]).unwrap();
         assert_eq!((config.url.as_str(), config.budget, config.search), (ASANA, 400, false));
+        assert_eq!(format!("{config:?}"), "Config", "it prints no value");
         assert_eq!((config.rules.timezone.as_str(), config.rules.labels), ("UTC", vec!["training".to_owned()]));
         assert_eq!((config.bugs.len(), config.projects.len()), (0, 0));
     }
@@ -245,6 +267,27 @@ mod tests {
         let own = read(&[("ASANA_BUGS_SECTIONS", "backlog=Later, triage=New,triage=Inbox")]).unwrap();
         assert_eq!(own.section("new, but LATER"), Section::Backlog);
         assert_eq!((own.section("INBOX"), own.section("Triage")), (Section::Triage, Section::Other));
+    }
+
+    #[test]
+    fn what_is_read_is_in_the_fingerprint_and_what_it_means_is_not() {
+        let print = |more: &[(&str, &str)]| read(more).unwrap().fingerprint("acme");
+        let first = print(&[]);
+        for same in [("ASANA_TOKEN", "u"), ("ASANA_TIMEZONE", "Asia/Tokyo"), ("ASANA_BUDGET", "7")] {
+            assert_eq!(print(&[same]), first, "{same:?}");
+        }
+        for other in [
+            ("ASANA_URL", "https://asana.example.com"),
+            ("ASANA_WORKSPACES", "acme=13"),
+            ("ASANA_WORKSPACES", "acme=12,attic=13"),
+            ("ASANA_BUGS_PROJECTS", "bugs=1"),
+            ("ASANA_BUGS_SECTIONS", "triage=new"),
+            ("ASANA_BUGS_LABELS", "regression"),
+            ("ASANA_TASK_PROJECTS", "1"),
+            ("ASANA_SEARCH", "on"),
+        ] {
+            assert_ne!(print(&[other]), first, "{other:?}");
+        }
     }
 
     #[test]

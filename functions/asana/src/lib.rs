@@ -4,18 +4,26 @@ mod checks;
 mod config;
 mod measure;
 mod metrics;
+mod parts;
 pub mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Check, Collector, Context, Env, Metric, Probe, Result, Sample, Score};
+use shared::{Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
 use snapshot::Fetched;
+use std::fmt;
 use upstream::Upstream;
 
 /// The collector of workspaces on Asana.
-#[derive(Debug)]
 pub struct Asana {
     upstream: Upstream,
+}
+
+impl fmt::Debug for Asana {
+    /// No value: what it is configured with may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asana")
+    }
 }
 
 impl Collector for Asana {
@@ -23,7 +31,7 @@ impl Collector for Asana {
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CHECKS: &'static [Check] = checks::CHECKS;
     const SCORES: &'static [Score] = checks::SCORES;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Snapshot = Fetched;
 
     async fn connect(env: &Env) -> Result<Self> {
@@ -34,15 +42,19 @@ impl Collector for Asana {
         self.upstream.config().workspaces.iter().map(|workspace| workspace.alias.clone()).collect()
     }
 
-    fn parts(&self) -> Vec<&'static str> {
-        self.upstream.config().parts()
+    fn parts(&self) -> Vec<Part> {
+        parts::configured(self.upstream.config())
+    }
+
+    fn fingerprint(&self, target: &str) -> String {
+        self.upstream.fingerprint(target)
     }
 
     fn unknown(&self, target: &str) -> Fetched {
         self.upstream.unknown(target)
     }
 
-    async fn fetch(&self, cx: &Context, target: &str, last: Option<Fetched>) -> Result<Fetched> {
+    async fn fetch(&self, cx: &Context, target: &str, last: Last<Fetched>) -> Result<Fetched> {
         self.upstream.fetch(cx, target, last).await
     }
 

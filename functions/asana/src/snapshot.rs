@@ -19,10 +19,10 @@ pub struct Fetched {
 pub struct Kept {
     /// The time of the run that wrote this.
     pub at: Timestamp,
-    /// Stands for the configuration that the answers were read with.
-    pub reading: String,
     /// The projects whose tasks are known.
     pub listed: BTreeSet<String>,
+    /// Their tasks, while those of other projects are not known, so that nothing is said of tasks.
+    pub filling: Option<Tasks>,
     /// For configured projects, where there are several workspaces: whether they are in this one.
     pub here: BTreeMap<String, bool>,
 }

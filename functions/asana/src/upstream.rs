@@ -11,33 +11,24 @@ mod search;
 mod wire;
 
 use crate::config::{Config, Named, Workspace};
+use crate::parts::{BUGS, PROJECTS, TASKS};
 use crate::snapshot::{Bugs, Fetched, Kept, Snapshot, Status, Tasks};
 use client::{Client, Question};
 use futures::future;
 use gate::Gate;
-use jiff::{SignedDuration, Timestamp};
 use lists::{Answers, Ask, Continued};
-use shared::tags::{self, Digester};
-use shared::{Context, Env, Error, Result};
+use merge::Known;
+use shared::{Context, Digester, Env, Error, Last, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use wire::{Gid, One, PROJECT, ProjectRecord};
 
-/// A snapshot older than this is not continued.
-const STALE: SignedDuration = SignedDuration::from_hours(2);
-
-/// How long fetches are continued before everything is asked again.
-const HEAL: SignedDuration = SignedDuration::from_hours(24);
-
 /// Asks Asana about the configured workspaces.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     config: Config,
     clients: Vec<Client>,
     digester: Digester,
-    /// Stands for all of the configuration that answers were read with.
-    reading: String,
     /// Whether it was told that searching is refused.
     told: AtomicBool,
 }
@@ -55,18 +46,17 @@ impl Upstream {
         let gate = Arc::new(Gate::new(env.meter().clone()));
         let client = |workspace: &Workspace| Client::new(env, &config.url, workspace.token.clone(), Arc::clone(&gate));
         let clients = config.workspaces.iter().map(client).collect::<Result<_>>()?;
-        let digester = env.digester();
-        let places: Vec<(&str, &str)> =
-            config.workspaces.iter().map(|workspace| (workspace.alias.as_str(), workspace.gid.as_str())).collect();
-        let read_with = (places, &config.bugs, &config.sections, &config.rules, &config.projects);
-        let more = (config.budget, config.search, digester.of(""));
-        let reading = tags::digest(&format!("{read_with:?} {more:?}"));
-        Ok(Self { config, clients, digester, reading, told: AtomicBool::new(false) })
+        Ok(Self { config, clients, digester: env.digester(), told: AtomicBool::new(false) })
     }
 
     /// The configuration.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Everything that the answers about a workspace are read with.
+    pub fn fingerprint(&self, alias: &str) -> String {
+        self.config.fingerprint(alias)
     }
 
     /// Nothing known of a workspace.
@@ -90,66 +80,46 @@ impl Upstream {
             .ok_or_else(|| Error::config("ASANA_WORKSPACES", format!("`{alias}` is not among them")))
     }
 
-    /// What a fetch may be continued from.
-    fn basis(&self, cx: &Context, last: Option<Fetched>) -> Option<Fetched> {
-        let now = cx.now();
-        let healthy = cx.last_full().is_some_and(|full| full <= now && now.duration_since(full) < HEAL);
-        let fresh = |last: &Fetched| last.kept.at <= now && now.duration_since(last.kept.at) <= STALE;
-        last.filter(|last| healthy && last.kept.reading == self.reading && fresh(last))
-    }
-
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, alias: &str, last: Option<Fetched>) -> Result<Fetched> {
+    pub async fn fetch(&self, cx: &Context, alias: &str, last: Last<Fetched>) -> Result<Fetched> {
         let (workspace, client) = self.place(alias)?;
-        let basis = self.basis(cx, last);
-        let continued = Continued::new(basis.as_ref(), cx.now());
-        let here = self.here(workspace, client, basis.as_ref()).await;
+        let base = last.base();
+        let continued = Continued::new(base.as_ref(), cx.now());
+        let here = self.here(workspace, client, base.as_ref()).await;
         let here = here.map_err(|error| error.with_causes());
-        let bugs: Vec<&Named> = match &here {
-            Ok(here) => self.config.bugs.iter().filter(|project| here.get(&project.gid) == Some(&true)).collect(),
-            Err(why) => {
-                cx.gap("bugs", why);
-                Vec::new()
-            }
-        };
-        let listed = basis.as_ref().map(|last| &last.kept.listed);
+        let bugs = self.bugs_in(cx, here.as_ref());
         // Where searching was refused, the next fetch of everything tries it again.
-        let searches = self.config.search && listed.is_none_or(BTreeSet::is_empty);
-        let early = early(&bugs, listed, &continued);
+        let searches = self.config.search && continued.listed().is_none_or(BTreeSet::is_empty);
         let (projects, found, mut answers) = Box::pin(future::join3(
             projects(client, &workspace.gid),
             async { if searches { Box::pin(self.search(client, &workspace.gid, cx.now())).await } else { Ok(None) } },
-            self.ask_many(client, early, &continued),
+            self.ask_many(client, early(&bugs, &continued), &continued),
         ))
         .await;
-        let projects = cx.part("projects", projects);
+        let projects = cx.part(PROJECTS, projects);
         let chosen = self.chosen(projects.as_ref(), here.as_ref());
-        let tasks = match (chosen, found) {
-            (Err(why), _) => Err(why),
-            (Ok(_), Err(error)) => Err(error.with_causes()),
-            (Ok(chosen), Ok(Some(found))) => Ok((merge::counted(found, &chosen, cx.now()), BTreeSet::new())),
-            (Ok(chosen), Ok(None)) => {
-                let tasks = self.listed(client, &chosen, &mut answers, &continued, cx.now()).await;
-                tasks.map(|tasks| (tasks, chosen))
-            }
-        };
-        let (tasks, listed) = tasks.inspect_err(|why| cx.gap("tasks", why)).ok().unzip();
+        let known = self.tasks(client, chosen, found, &mut answers, &continued).await;
+        if continued.asks_all() && known.failed.is_none() {
+            cx.asked_all();
+        }
         let mut fetched = self.unknown(alias);
         fetched.snapshot.projects = projects;
-        fetched.snapshot.tasks = tasks;
-        fetched.snapshot.bugs = bugs.iter().map(|project| (project.alias.clone(), None)).collect();
-        for project in bugs {
-            let known =
-                bugs_of(project, &mut answers, &continued, cx.now()).inspect_err(|why| cx.gap("bugs", why)).ok();
-            fetched.snapshot.bugs.insert(project.alias.clone(), known);
-        }
-        let here = here.unwrap_or_default();
-        let reading = self.reading.clone();
-        fetched.kept = Kept { at: cx.now(), reading, listed: listed.unwrap_or_default(), here };
-        if basis.is_none() {
-            cx.fetched_whole();
-        }
+        fetched.snapshot.bugs =
+            bugs.into_iter().map(|project| bugs_of(cx, project, &mut answers, &continued)).collect();
+        fetched.kept = Kept { at: cx.now(), here: here.unwrap_or_default(), ..Kept::default() };
+        tell(cx, known, &mut fetched);
         Ok(fetched)
+    }
+
+    /// The projects of bugs that are in this workspace.
+    fn bugs_in(&self, cx: &Context, here: Result<&BTreeMap<String, bool>, &String>) -> Vec<&Named> {
+        match here {
+            Ok(here) => self.config.bugs.iter().filter(|project| here.get(&project.gid) == Some(&true)).collect(),
+            Err(why) => {
+                cx.gap(BUGS, why);
+                Vec::new()
+            }
+        }
     }
 
     /// Whether each configured project is in this workspace. With one workspace there is no other that it could be in.
@@ -157,14 +127,14 @@ impl Upstream {
         &self,
         workspace: &Workspace,
         client: &Client,
-        basis: Option<&Fetched>,
+        base: Option<&Fetched>,
     ) -> Result<BTreeMap<String, bool>> {
         let named = self.config.bugs.iter().map(|project| &project.gid);
         let all: BTreeSet<&String> = named.chain(&self.config.projects).collect();
         if self.config.workspaces.len() == 1 {
             return Ok(all.into_iter().map(|gid| (gid.clone(), true)).collect());
         }
-        let known = basis.map(|last| &last.kept.here);
+        let known = base.map(|last| &last.kept.here);
         let asked = all.into_iter().map(|gid| async move {
             if let Some(here) = known.and_then(|known| known.get(gid)) {
                 return Ok((gid.clone(), *here));
@@ -189,35 +159,53 @@ impl Upstream {
         Ok(self.config.projects.iter().filter(|gid| here.get(*gid) == Some(&true)).cloned().collect())
     }
 
-    /// The tasks of these projects, list by list.
-    async fn listed(
+    /// The tasks of the chosen projects: what a search found, or else what the lists told and those of them tell that were
+    /// not asked for yet, as many as a run may begin to know.
+    async fn tasks(
         &self,
         client: &Client,
-        chosen: &BTreeSet<String>,
+        chosen: Result<BTreeSet<String>, String>,
+        found: Result<Option<Tasks>>,
         answers: &mut Answers,
         continued: &Continued<'_>,
-        now: Timestamp,
-    ) -> Result<Tasks, String> {
-        let (number, budget) = (chosen.len(), self.config.budget);
-        if number > budget {
-            return Err(format!(
-                "{number} projects are more than ASANA_BUDGET={budget} calls: raise it (a paid plan bears 1500), name fewer \
-                 projects in ASANA_TASK_PROJECTS, or set ASANA_SEARCH=on"
-            ));
+    ) -> Known {
+        let (chosen, found) = match (chosen, found) {
+            (Err(why), _) => return Known::without_projects(why, answers, continued),
+            (Ok(_), Err(error)) => return Known::without_projects(error.with_causes(), answers, continued),
+            (Ok(chosen), Ok(found)) => (chosen, found),
+        };
+        if let Some(found) = found {
+            return Known { tasks: merge::counted(found, &chosen, continued.now()), ..Known::default() };
         }
-        let late =
-            chosen.iter().filter(|gid| !answers.read.contains_key(*gid)).map(|gid| continued.tasks(gid)).collect();
+        let late = chosen.iter().filter(|gid| !answers.read.contains_key(*gid)).take(self.config.budget);
+        let late = late.map(|gid| continued.tasks(gid)).collect();
         answers.join(self.ask_many(client, late, continued).await);
-        merge::tasks(continued.tasks_known(), chosen, answers, now)
+        Known::of(&chosen, answers, continued)
     }
 }
 
 /// The lists that can be asked for before it is known which projects are active.
-fn early(bugs: &[&Named], listed: Option<&BTreeSet<String>>, continued: &Continued<'_>) -> Vec<Ask> {
+fn early(bugs: &[&Named], continued: &Continued<'_>) -> Vec<Ask> {
     let mut asks: Vec<Ask> = bugs.iter().map(|project| continued.bugs(project)).collect();
-    let others = listed.into_iter().flatten().filter(|gid| bugs.iter().all(|project| project.gid != **gid));
+    let listed = continued.listed().into_iter().flatten();
+    let others = listed.filter(|gid| bugs.iter().all(|project| project.gid != **gid));
     asks.extend(others.map(|gid| continued.tasks(gid)));
     asks
+}
+
+/// Says of the tasks what is known; what is not all of it is kept until it is.
+fn tell(cx: &Context, known: Known, fetched: &mut Fetched) {
+    let Known { tasks, listed, missing, failed } = known;
+    if missing > 0 {
+        tracing::info!(missing, "more lists of tasks than ASANA_BUDGET: the others are read in the next runs");
+    }
+    cx.pending(TASKS, missing);
+    let is_all = failed.is_none() && missing == 0;
+    if let Some(why) = failed {
+        cx.gap(TASKS, why);
+    }
+    fetched.kept.listed = listed;
+    *(if is_all { &mut fetched.snapshot.tasks } else { &mut fetched.kept.filling }) = Some(tasks);
 }
 
 /// The active projects of a workspace, and what their status updates say.
@@ -228,16 +216,23 @@ async fn projects(client: &Client, workspace: &str) -> Result<BTreeMap<String, O
     Ok(client.list(&question, None, active).await?.into_iter().flatten().collect())
 }
 
-/// The bugs of a project, or why they are not known.
-fn bugs_of(project: &Named, answers: &mut Answers, continued: &Continued<'_>, now: Timestamp) -> Result<Bugs, String> {
-    match answers.read.get(&project.gid) {
+/// The alias of a project, and its bugs where they are known.
+fn bugs_of(cx: &Context, project: &Named, answers: &mut Answers, continued: &Continued<'_>) -> (String, Option<Bugs>) {
+    let bugs = match answers.read.get(&project.gid) {
         Some(Ok(Some(whole))) => {
             let list = answers.bugs.remove(&project.gid).unwrap_or_default();
-            Ok(merge::bugs(continued.bugs_known(&project.alias), list, *whole, now))
+            Some(merge::bugs(continued.bugs_known(&project.alias), list, *whole, cx.now()))
         }
-        Some(Err(error)) => Err(error.with_causes()),
-        _ => Err(format!("the list of {} was not asked for", project.alias)),
-    }
+        Some(Err(error)) => {
+            cx.gap(BUGS, error.with_causes());
+            None
+        }
+        _ => {
+            cx.gap(BUGS, format!("the list of {} was not asked for", project.alias));
+            None
+        }
+    };
+    (project.alias.clone(), bugs)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod stage;
 use asana::Asana;
 use sandbox::{API_KEY, ASANA_TOKEN, Clock, Fault, Options, Rule, Sandbox, Seed};
 use serde_json::{Value, json};
-use shared::testing::{Folder, Journal, at, gaps, gauges, says, value};
+use shared::testing::{Folder, Journal, at, differences, gaps, gauges, pending, says, value};
 use shared::{Collector, Env, GRID, Report};
 use stage::{EPOCH, Stage};
 use std::collections::BTreeSet;
@@ -36,6 +36,11 @@ async fn a_part_that_fails_for_good_is_absent_and_named_and_the_rest_is_there() 
         ("401", Rule::new(Fault::status(401)).containing(lists()), "auth"),
         ("403", Rule::new(Fault::status(403)).containing(lists()), "auth"),
         ("404", Rule::new(Fault::status(404)).containing(lists()), "not_found"),
+        (
+            "a redirect",
+            Rule::new(Fault::answer(302, &[("location", "https://login.example.com/")], "")).containing(lists()),
+            "server",
+        ),
         ("a cut connection", Rule::new(Fault::CutBefore).containing(lists()), "network"),
         ("a cut body", Rule::new(Fault::CutBody(40)).containing(lists()), "network"),
         ("truncated JSON", Rule::new(Fault::Truncated).containing(lists()), "decode"),
@@ -139,7 +144,7 @@ async fn a_project_of_bugs_that_is_gone_is_unknown_and_named_and_the_tasks_are_t
     let stage = Stage::new(seed(), at(EPOCH), true, &[("ASANA_BUGS_PROJECTS", "bugs=1")]).await;
     let report = stage.run().await;
     assert_eq!(gaps(&report), BTreeSet::from(["bugs"]));
-    let why = &report.shares[0].gaps["bugs"];
+    let why = &report.shares[0].findings.gaps["bugs"];
     assert!(why.contains("/tasks"), "{why}");
     assert_eq!(says(&report, "asana.projects.bugs."), 0);
     assert!(says(&report, "asana.tasks.") >= 10);
@@ -216,13 +221,27 @@ async fn a_refused_search_is_replaced_by_the_lists() {
 }
 
 #[tokio::test]
-async fn more_projects_than_the_budget_leave_the_tasks_unknown_with_a_reason() {
+async fn more_lists_than_the_budget_are_pending_and_no_gap_and_known_a_few_runs_later() {
+    let expected = gauges(&stage().await.run().await);
     let stage = Stage::new(seed(), at(EPOCH), true, &[("ASANA_BUDGET", "3")]).await;
-    let report = stage.run().await;
-    assert_eq!(gaps(&report), BTreeSet::from(["tasks"]));
-    assert!(report.shares[0].gaps["tasks"].contains("ASANA_BUDGET=3"), "{:?}", report.shares[0].gaps);
+    let (report, mut missing) = (stage.run().await, u64::MAX);
+    assert!(report.is_up(), "{:?}", report.shares);
+    assert_eq!(value(&report, "collector.target_up{target:acme}"), Some(1.0));
+    // Projects, bugs and the store are whole, tasks are not.
+    assert_eq!(value(&report, "collector.coverage_pct{target:acme}"), Some(75.0));
     assert_eq!(OF_TASKS.iter().map(|prefix| says(&report, prefix)).sum::<usize>(), 0);
-    assert!(says(&report, "asana.projects.bugs.") > 10);
+    assert!(says(&report, "asana.projects.bugs.") > 10 && says(&report, "asana.projects.active") == 1);
+    let mut next = report;
+    while pending(&next) > 0 {
+        assert!(pending(&next) < missing, "{missing} and then {}", pending(&next));
+        missing = pending(&next);
+        let told = value(&next, "collector.pending{part:tasks,target:acme}");
+        assert_eq!(told.map(|told| told.to_string()), Some(missing.to_string()));
+        next = stage.run().await;
+        assert!(next.is_up(), "{:?}", next.shares);
+    }
+    assert_eq!(value(&next, "collector.coverage_pct{target:acme}"), Some(100.0));
+    assert_eq!(differences(&gauges(&next), &expected), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -306,6 +325,6 @@ async fn a_wrong_configuration_fails_the_start_with_78_the_variable_and_an_examp
         let error = Asana::connect(&env).await.map(drop).expect_err(name);
         let text = error.to_string();
         assert_eq!(error.exit_code(), 78, "{text}");
-        assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+        assert!(text.starts_with(name) && text.contains("e.g. "), "{text}");
     }
 }

@@ -5,8 +5,11 @@ mod credentials;
 pub(crate) use credentials::{Credentials, app_key};
 
 use crate::snapshot::Rules;
+use serde::Serialize;
+use serde_json::json;
 use shared::{Env, Error, Result};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// The most labels of bugs, so that the rows stay bounded.
 const BUG_LABELS: usize = 30;
@@ -15,7 +18,7 @@ const BUG_LABELS: usize = 30;
 const INCIDENT_LABELS: usize = 4;
 
 /// The whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// `owner/name` of each target.
     pub repos: Vec<String>,
@@ -51,8 +54,15 @@ pub(crate) struct Config {
     pub reserve: f64,
 }
 
+impl fmt::Debug for Config {
+    /// No value: names of repositories, labels and bots are nobody else's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
 /// Sources of events that reached the branch around its rules.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Sources {
     /// Force pushes.
     pub activity: bool,
@@ -63,7 +73,7 @@ pub(crate) struct Sources {
 }
 
 /// What counts as a deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Serialize)]
 pub(crate) enum Deploys {
     /// Deployments to this environment.
     Environment(String),
@@ -72,7 +82,7 @@ pub(crate) enum Deploys {
 }
 
 /// Time limits of jobs in minutes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Limits {
     named: Vec<(String, f64)>,
     other: f64,
@@ -107,12 +117,12 @@ impl Config {
         };
         let incident = env.list("GITHUB_LABELS_INCIDENT", "incident");
         if incident.len() > INCIDENT_LABELS {
-            let problem = format!("more than {INCIDENT_LABELS} labels; an example: GITHUB_LABELS_INCIDENT=incident");
+            let problem = format!("more than {INCIDENT_LABELS} labels, e.g. GITHUB_LABELS_INCIDENT=incident");
             return Err(Error::config("GITHUB_LABELS_INCIDENT", problem));
         }
         Ok(Self {
             repos: repos(env)?,
-            graphql_url: env.url("GITHUB_GRAPHQL_URL", &format!("{url}/graphql"))?,
+            graphql_url: env.url("GITHUB_GRAPHQL_URL", &graphql_of(&url))?,
             url,
             credentials: Credentials::read(env)?,
             branch: branch(env)?,
@@ -130,25 +140,41 @@ impl Config {
         })
     }
 
-    /// The parts that a repository is read in.
-    pub fn parts(&self) -> Vec<&'static str> {
-        let mut parts = vec!["pulls", "branches", "commits", "issues", "files", "runs", "flaky", "timeouts"];
-        let Sources { activity, labels, rule_suites } = self.sources;
-        let more = [
-            ("force", activity || labels || rule_suites),
-            ("deployments", self.deploys.is_some()),
-            ("dora", self.deploys.is_some()),
-            ("queue", self.rules.queue),
-            ("runners", self.rules.runners),
-        ];
-        parts.extend(more.into_iter().filter_map(|(part, configured)| configured.then_some(part)));
-        parts
+    /// The configuration and the addresses that answers are read with. What is worked out of the answers anew in each run
+    /// is left out: time limits, sources of forced events and the reserve.
+    pub fn fingerprint(&self) -> String {
+        let Self {
+            repos: _,
+            credentials: _,
+            limits: _,
+            sources: _,
+            reserve: _,
+            url,
+            graphql_url,
+            branch,
+            rules,
+            bug_labels,
+            hotfix,
+            revert,
+            force,
+            incident,
+            bots,
+            deploys,
+        } = self;
+        let read = json!([branch, rules, bug_labels, hotfix, revert, force, incident, bots, deploys]);
+        format!("{url} {graphql_url} {read}")
     }
 
     /// Whether a login is a bot's; `kind` is what GraphQL calls the type of the account.
     pub fn is_bot(&self, kind: &str, login: &str) -> bool {
         kind == "Bot" || is_suffixed(login) || self.bots.contains(&bare(login))
     }
+}
+
+/// Where GraphQL is; an Enterprise Server has it beside the REST API.
+fn graphql_of(url: &str) -> String {
+    let server = url.strip_suffix("/api/v3").map(|server| format!("{server}/api"));
+    format!("{}/graphql", server.as_deref().unwrap_or(url))
 }
 
 /// Whether a login ends as those of Apps do.
@@ -169,14 +195,14 @@ fn repos(env: &Env) -> Result<Vec<String>> {
     let mut seen = BTreeSet::new();
     for repo in &repos {
         if !is_repository(repo) {
-            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` is no owner/name; an example: {EXAMPLE}")));
+            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` is not owner/name, e.g. {EXAMPLE}")));
         }
         if !seen.insert(repo.to_lowercase()) {
-            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` stands twice; an example: {EXAMPLE}")));
+            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` stands twice, e.g. {EXAMPLE}")));
         }
     }
     if repos.is_empty() {
-        return Err(Error::config("GITHUB_REPOS", format!("names no repository; an example: {EXAMPLE}")));
+        return Err(Error::config("GITHUB_REPOS", format!("names no repository, e.g. {EXAMPLE}")));
     }
     Ok(repos)
 }
@@ -196,24 +222,24 @@ fn branch(env: &Env) -> Result<Option<String>> {
         || branch.ends_with('/')
         || branch.contains(char::is_whitespace);
     if wrong {
-        let problem = format!("`{branch}` is no name of a branch; an example: GITHUB_BRANCH=main");
+        let problem = format!("`{branch}` is not the name of a branch, e.g. GITHUB_BRANCH=main");
         return Err(Error::config("GITHUB_BRANCH", problem));
     }
     Ok(Some(branch.to_owned()))
 }
 
 fn bug_labels(env: &Env) -> Result<Vec<String>> {
-    const EXAMPLE: &str = "an example: GITHUB_BUG_LABELS=bug,regression";
+    const EXAMPLE: &str = "e.g. GITHUB_BUG_LABELS=bug,regression";
     let labels = env.list("GITHUB_BUG_LABELS", "bug,Training");
     let mut seen = BTreeSet::from(["any".to_owned()]);
     for label in &labels {
         if !seen.insert(label.to_lowercase()) {
-            let problem = format!("`{label}` stands twice, or is the word for all issues; {EXAMPLE}");
+            let problem = format!("`{label}` stands twice, or is the word for all issues, {EXAMPLE}");
             return Err(Error::config("GITHUB_BUG_LABELS", problem));
         }
     }
     if labels.len() > BUG_LABELS {
-        return Err(Error::config("GITHUB_BUG_LABELS", format!("more than {BUG_LABELS} labels; {EXAMPLE}")));
+        return Err(Error::config("GITHUB_BUG_LABELS", format!("more than {BUG_LABELS} labels, {EXAMPLE}")));
     }
     Ok(labels)
 }
@@ -229,8 +255,7 @@ fn limits(env: &Env) -> Result<Limits> {
                 limits.named.push((name.to_owned(), minutes.into()));
             }
             _ => {
-                let problem =
-                    format!("`{item}` is no workflow=minutes; an example: GITHUB_JOB_LIMITS=*=360,test.yml=30");
+                let problem = format!("`{item}` is not workflow=minutes, e.g. GITHUB_JOB_LIMITS=*=360,test.yml=30");
                 return Err(Error::config("GITHUB_JOB_LIMITS", problem));
             }
         }
@@ -246,9 +271,8 @@ fn sources(env: &Env) -> Result<Sources> {
             "labels" => sources.labels = true,
             "rule_suites" => sources.rule_suites = true,
             other => {
-                let problem = format!(
-                    "`{other}` is none of activity, labels, rule_suites; an example: GITHUB_FORCE_SOURCES=activity"
-                );
+                let problem =
+                    format!("`{other}` is none of activity, labels, rule_suites, e.g. GITHUB_FORCE_SOURCES=activity");
                 return Err(Error::config("GITHUB_FORCE_SOURCES", problem));
             }
         }
@@ -267,7 +291,7 @@ fn deploys(env: &Env) -> Result<Option<Deploys>> {
         }
         _ => {
             let problem = format!(
-                "`{text}` is no environment:<name> or workflow:<file>; an example: GITHUB_DEPLOYS=workflow:ship.yml"
+                "`{text}` is neither environment:<name> nor workflow:<file>, e.g. GITHUB_DEPLOYS=workflow:ship.yml"
             );
             Err(Error::config("GITHUB_DEPLOYS", problem))
         }
@@ -309,7 +333,7 @@ mod tests {
             let error = read(&[(name, value)]).map(drop).expect_err(value);
             let text = error.to_string();
             assert_eq!(error.exit_code(), 78, "{text}");
-            assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+            assert!(text.starts_with(name) && text.contains("e.g. "), "{text}");
         }
     }
 
@@ -339,8 +363,14 @@ mod tests {
         assert_eq!(config.rules.runner_classes, ["ubuntu-latest", "self-hosted"]);
         assert_eq!(config.force, ["force-merge", "force_merge"]);
         assert!(config.sources.activity && config.sources.labels && !config.sources.rule_suites);
-        assert_eq!((config.rules.blocking, config.deploys, config.branch), (None, None, None));
+        assert!(config.rules.blocking.is_none() && config.deploys.is_none() && config.branch.is_none());
         assert!((config.limits.seconds("Test", "test.yml") - 21_600.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn an_enterprise_server_has_graphql_beside_its_rest_api() {
+        let config = read(&[("GITHUB_URL", "https://github.acme.example/api/v3/")]).unwrap();
+        assert_eq!(config.graphql_url, "https://github.acme.example/api/graphql");
     }
 
     #[test]
@@ -367,5 +397,55 @@ mod tests {
             [minutes("build", "b.yml"), minutes("Slow", "slow.yml"), minutes("Other", "o.yml")],
             ["30", "90", "60"]
         );
+    }
+
+    #[test]
+    fn whatever_answers_are_read_with_is_part_of_the_fingerprint() {
+        let of = |more: &[(&str, &str)]| read(more).unwrap().fingerprint();
+        let same = of(&[]);
+        let table = [
+            ("GITHUB_URL", "https://github.acme.example/api/v3"),
+            ("GITHUB_GRAPHQL_URL", "https://github.acme.example/api/graphql"),
+            ("GITHUB_BRANCH", "release"),
+            ("GITHUB_BLOCKING_WORKFLOWS", "Test"),
+            ("GITHUB_BENCHMARK_WORKFLOWS", "Speed"),
+            ("GITHUB_LABELS_HOTFIX", "urgent"),
+            ("GITHUB_LABELS_REVERT", "undo"),
+            ("GITHUB_LABELS_FORCE", "now"),
+            ("GITHUB_LABELS_INCIDENT", "outage"),
+            ("GITHUB_BUG_LABELS", "defect"),
+            ("GITHUB_BOTS", "merger"),
+            ("GITHUB_RUNNER_CLASSES", "large"),
+            ("GITHUB_DEPLOYS", "environment:production"),
+            ("GITHUB_QUEUE_TIME", "on"),
+            ("GITHUB_RUNNERS", "on"),
+        ];
+        for (name, value) in table {
+            assert_ne!(of(&[(name, value)]), same, "{name}");
+        }
+        for (name, value) in
+            [("GITHUB_TOKEN", "another"), ("GITHUB_RESERVE", "7"), ("GITHUB_REPOS", "acme/web,acme/api")]
+        {
+            assert_eq!(of(&[(name, value)]), same, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_configured_is_shown_when_it_is_printed_for_debugging() {
+        let values = [
+            ("GITHUB_REPOS", "acme/web"),
+            ("GITHUB_TOKEN", "s3cr3t"),
+            ("GITHUB_URL", "https://github.acme.example/api/v3"),
+            ("GITHUB_BRANCH", "trunk"),
+            ("GITHUB_BOTS", "merger"),
+            ("GITHUB_BUG_LABELS", "defect"),
+            ("GITHUB_LABELS_HOTFIX", "urgent"),
+            ("GITHUB_DEPLOYS", "environment:production"),
+        ];
+        let config = read(&values).unwrap();
+        let text = format!("{config:?} {:?}", config.rules);
+        for value in ["acme", "s3cr3t", "trunk", "merger", "defect", "urgent", "production"] {
+            assert!(!text.contains(value), "{text}");
+        }
     }
 }

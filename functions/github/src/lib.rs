@@ -5,6 +5,7 @@ mod config;
 mod kept;
 mod measure;
 mod metrics;
+mod parts;
 pub mod snapshot;
 mod titles;
 mod upstream;
@@ -12,7 +13,7 @@ mod upstream;
 pub use kept::{Fetched, Kept};
 
 use jiff::Timestamp;
-use shared::{Check, Collector, Context, Env, Metric, Probe, Result, Sample, Score};
+use shared::{Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
 use upstream::Upstream;
 
 /// The collector of repositories on GitHub.
@@ -26,7 +27,7 @@ impl Collector for GitHub {
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CHECKS: &'static [Check] = checks::CHECKS;
     const SCORES: &'static [Score] = checks::SCORES;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Snapshot = Fetched;
 
     async fn connect(env: &Env) -> Result<Self> {
@@ -37,15 +38,23 @@ impl Collector for GitHub {
         self.upstream.config().repos.clone()
     }
 
-    fn parts(&self) -> Vec<&'static str> {
-        self.upstream.config().parts()
+    fn parts(&self) -> Vec<Part> {
+        parts::configured(self.upstream.config())
+    }
+
+    fn fingerprint(&self, _: &str) -> String {
+        self.upstream.config().fingerprint()
     }
 
     fn unknown(&self, target: &str) -> Fetched {
         self.upstream.unknown(target)
     }
 
-    async fn fetch(&self, cx: &Context, target: &str, last: Option<Fetched>) -> Result<Fetched> {
+    fn lasting(fetched: &Fetched) -> Option<Fetched> {
+        Some(fetched.lasting())
+    }
+
+    async fn fetch(&self, cx: &Context, target: &str, last: Last<Fetched>) -> Result<Fetched> {
         self.upstream.fetch(cx, target, last).await
     }
 

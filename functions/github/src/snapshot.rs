@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// All that is known of one repository; `None` is what could not be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl Snapshot {
 }
 
 /// The configuration that the formulas need.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// `GITHUB_BUG_LABELS`, lower case.
     pub bug_labels: Vec<String>,
@@ -87,6 +88,13 @@ pub struct Rules {
     pub runner_classes: Vec<String>,
     /// Whether runners are asked for.
     pub runners: bool,
+}
+
+impl fmt::Debug for Rules {
+    /// No value: what is configured is in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rules")
+    }
 }
 
 /// The three sets of pull requests.

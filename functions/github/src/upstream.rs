@@ -21,6 +21,7 @@ mod queue;
 mod rounds;
 mod runs;
 mod shipped;
+mod transport;
 
 use crate::config::Config;
 use crate::kept::{Fetched, Kept};
@@ -30,20 +31,15 @@ use futures::future;
 use jiff::SignedDuration;
 use parts::Gathered;
 use runs::Lister;
-use shared::tags::{self, Digester};
-use shared::{Context, Env, Error, Result};
+use serde_json::json;
+use shared::{Context, Digester, Env, Error, Last, Result, tags};
+use std::fmt;
 
 /// The window of most rows.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How far a continued fetch reaches back behind the last one, for what upstream shows late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
-
-/// A snapshot older than this is not continued.
-const STALE: SignedDuration = SignedDuration::from_hours(2);
-
-/// How long fetches are continued before everything is asked again.
-const HEAL: SignedDuration = SignedDuration::from_hours(24);
 
 /// New details of a whole fetch.
 const DETAILS: usize = 6;
@@ -52,13 +48,17 @@ const DETAILS: usize = 6;
 const CONTINUED: (u64, u64) = (7, 3);
 
 /// Asks GitHub about the configured repositories.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     config: Config,
     client: Client,
     digester: Digester,
-    /// Stands for all of the configuration that answers were read with.
-    reading: String,
+}
+
+impl fmt::Debug for Upstream {
+    /// No value of the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upstream")
+    }
 }
 
 impl Upstream {
@@ -66,11 +66,7 @@ impl Upstream {
     pub fn new(env: &Env) -> Result<Self> {
         let config = Config::read(env)?;
         let client = Client::new(env, &config)?;
-        let digester = env.digester();
-        let read_with = (&config.rules, &config.hotfix, &config.revert, &config.force, &config.incident, &config.bots);
-        let more = (&config.bug_labels, &config.branch, &config.deploys, digester.of(""));
-        let reading = tags::digest(&format!("{read_with:?} {more:?}"));
-        Ok(Self { config, client, digester, reading })
+        Ok(Self { config, client, digester: env.digester() })
     }
 
     /// The configuration.
@@ -85,24 +81,32 @@ impl Upstream {
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, repo: &str, last: Option<Fetched>) -> Result<Fetched> {
-        let now = cx.now();
-        let healthy = cx.last_full().is_some_and(|full| full <= now && now.duration_since(full) < HEAL);
-        let read_alike = |last: &Fetched| last.kept.reading == self.reading && last.snapshot.repo == repo;
-        let fresh = |last: &Fetched| last.kept.at <= now && now.duration_since(last.kept.at) <= STALE;
-        let last = last.filter(read_alike);
-        if let Some(last) = last.as_ref().filter(|last| healthy && fresh(last))
-            // The state of a fetch is too large for a stack.
-            && let Some(fetched) = Box::pin(self.once(cx, repo, Some(last), last.kept.clone())).await?
-        {
-            return Ok(fetched);
-        }
-        let lasting = last.map(|last| last.kept.lasting()).unwrap_or_default();
-        let fetched = Box::pin(self.once(cx, repo, None, lasting))
-            .await?
-            .ok_or_else(|| Error::incomplete(format!("the branch of {repo}")))?;
-        cx.fetched_whole();
-        Ok(fetched)
+    pub async fn fetch(&self, cx: &Context, repo: &str, last: Last<Fetched>) -> Result<Fetched> {
+        let memory = match last {
+            Last::None => Kept::default(),
+            Last::Memory(memory) => memory.kept,
+            Last::Base(base) => {
+                // The state of a fetch is too large for a stack.
+                if let Some(fetched) = Box::pin(self.once(cx, repo, Some(&base), base.kept.clone())).await? {
+                    return Ok(fetched);
+                }
+                cx.asked_all();
+                base.lasting().kept
+            }
+        };
+        let kept = memory.remembered(self.source(), self.labels());
+        let fetched = Box::pin(self.once(cx, repo, None, kept)).await?;
+        fetched.ok_or_else(|| Error::incomplete(format!("the branch of {repo}")))
+    }
+
+    /// Stands for the address and the key of digests: answers that never change are of one of each.
+    fn source(&self) -> String {
+        tags::digest(&format!("{} {}", self.config.url, self.digester.of("")))
+    }
+
+    /// Stands for the labels by which what was shipped is judged.
+    fn labels(&self) -> String {
+        tags::digest(&json!([self.config.hotfix, self.config.revert]).to_string())
     }
 
     /// One fetch; none where another branch counts now than the one it continues from.
@@ -133,16 +137,15 @@ impl Upstream {
             Some(_) => usize::try_from(CONTINUED.0.saturating_sub(spent).clamp(1, CONTINUED.1)).unwrap_or(1),
         };
         self.detail_parts(cx, repo, allowance, &mut gathered).await;
-        self.worker_parts(cx, repo, last, &mut gathered).await;
+        self.worker_parts(cx, repo, &mut gathered).await;
         gathered.kept.at = now;
-        gathered.kept.reading.clone_from(&self.reading);
         Ok(Some(Fetched { snapshot: gathered.snapshot, kept: gathered.kept }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::fake::{NOW, Stage, World, ago, commit, pull, run};
+    use super::fake::{NOW, Stage, World, ago, commit, gaps, pending, pull, run};
     use serde_json::json;
     use shared::testing::{Reply, at};
 
@@ -176,7 +179,7 @@ mod tests {
             snapshot.issues.unwrap().into_iter().collect::<Vec<_>>(),
             [("any".into(), 5), ("bug".into(), 0), ("training".into(), 1)]
         );
-        assert!(cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![]));
     }
 
     #[tokio::test]
@@ -203,7 +206,8 @@ mod tests {
             let before = stage.calls();
             let (fetched, cx) = stage.fetch(minutes, Some(&last)).await;
             let calls = stage.calls() - before;
-            assert!(calls <= 7 && !cx.is_whole() && cx.gaps().is_empty(), "{calls} calls, {:?}", cx.gaps());
+            assert!(calls <= 7, "{calls} calls");
+            assert_eq!((gaps(&cx), pending(&cx), cx.findings().asked_all), (vec![], vec![], false));
             last = fetched.unwrap();
             let whole = stage.fetch(minutes, None).await.0.unwrap();
             assert_eq!(last.snapshot, whole.snapshot);
@@ -283,7 +287,9 @@ mod tests {
                 for event in 0..4 {
                     happen(&mut stage.world(), &mut dice, step * 15 - 7, 10_000 + 10 * step.unsigned_abs() + event);
                 }
-                last = stage.fetch(step * 15, Some(&last)).await.0.unwrap();
+                let (fetched, cx) = stage.fetch(step * 15, Some(&last)).await;
+                last = fetched.unwrap();
+                assert_eq!((gaps(&cx), cx.findings().asked_all), (vec![], false), "seed {seed}, step {step}");
                 let mut whole = stage.fetch(step * 15, None).await.0.unwrap();
                 // How many answers are still to be asked for may differ; what is known may not.
                 if last.snapshot.direct_files.is_none() || whole.snapshot.direct_files.is_none() {
@@ -340,20 +346,62 @@ mod tests {
             }
             let (next, cx) = stage.fetch(15, Some(&last)).await;
             let calls = stage.calls() - calls;
-            assert!(next.unwrap().snapshot.runs.is_some() && !cx.is_whole());
+            assert!(next.unwrap().snapshot.runs.is_some() && !cx.findings().asked_all);
+            assert_eq!(gaps(&cx), Vec::<&str>::new());
             assert!(calls <= continued, "{calls} calls for a continued fetch, {times} times");
         }
     }
 
     #[tokio::test]
-    async fn after_a_day_or_two_silent_hours_everything_is_asked_again() {
+    async fn another_branch_is_asked_for_as_a_whole_and_what_never_changes_is_remembered() {
+        let mut world = week(1);
+        world.commits.push(commit("direct", 70, None));
+        let stage = Stage::new(world, &[]).await;
+        let (first, cx) = stage.fetch(0, None).await;
+        assert!(!cx.findings().asked_all, "there was nothing to continue from");
+        let mut last = first.unwrap();
+        let known = last.kept.attempts.len() + last.kept.files.len();
+        last.snapshot.branch = Some("master".to_owned());
+        let (fetched, cx) = stage.fetch(15, Some(&last)).await;
+        let fetched = fetched.unwrap();
+        assert!(cx.findings().asked_all && fetched.snapshot.branch.as_deref() == Some("main"));
+        assert!(known > 0 && fetched.kept.attempts.len() + fetched.kept.files.len() > known);
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_only_remembers_asks_for_everything() {
         let stage = Stage::new(world(), &[]).await;
         let last = stage.fetch(0, None).await.0.unwrap();
-        assert!(stage.fetch(135, Some(&last)).await.1.is_whole());
-        assert!(!stage.fetch(120, Some(&last)).await.1.is_whole());
-        let mut late = last.clone();
-        late.kept.at = at(NOW) + jiff::SignedDuration::from_hours(24);
-        assert!(stage.fetch(24 * 60, Some(&late)).await.1.is_whole());
+        let asked = stage.calls();
+        stage.world().pulls.clear();
+        let (fetched, cx) = stage.fetch_all(15, &last).await;
+        let pulls = fetched.unwrap().snapshot.pulls.unwrap();
+        assert_eq!((pulls.open.len(), pulls.merged.len(), gaps(&cx)), (0, 0, vec![]));
+        assert!(stage.calls() - asked > 7);
+    }
+
+    #[tokio::test]
+    async fn memories_of_another_address_and_key_are_not_used() {
+        let (stage, other) = (Stage::new(world(), &[]).await, Stage::new(world(), &[]).await);
+        let mut last = stage.fetch(0, None).await.0.unwrap();
+        last.kept.attempts = [(1, [(1, true)].into())].into();
+        let kept = |fetched: shared::Result<crate::kept::Fetched>| fetched.unwrap().kept.attempts.len();
+        assert_eq!(kept(stage.fetch_all(15, &last).await.0), 1);
+        assert_eq!(kept(other.fetch_all(15, &last).await.0), 0, "another address, and a key of its own");
+    }
+
+    #[tokio::test]
+    async fn a_renamed_repository_is_read_as_before() {
+        let stage = Stage::new(world(), &[]).await;
+        let known = stage.fetch(0, None).await.0.unwrap();
+        stage.world().renamed = true;
+        let (fetched, cx) = stage.fetch(0, None).await;
+        assert_eq!((fetched.unwrap().snapshot, gaps(&cx), pending(&cx)), (known.snapshot, vec![], vec![]));
+        let seen = stage.fake.seen();
+        let moved = seen.iter().filter(|seen| seen.path.starts_with("/repositories/7/"));
+        assert!(
+            moved.clone().count() >= 5 && moved.into_iter().all(|seen| seen.headers["authorization"] == "Bearer t")
+        );
     }
 
     #[tokio::test]
@@ -364,11 +412,11 @@ mod tests {
         let (fetched, cx) = stage.fetch(0, None).await;
         let last = fetched.unwrap();
         assert_eq!((last.snapshot.runs.is_none(), last.snapshot.pulls.is_some()), (true, true));
-        assert_eq!(cx.gaps().into_keys().collect::<Vec<_>>(), ["flaky", "runs", "timeouts"]);
+        assert_eq!((gaps(&cx), pending(&cx)), (vec!["flaky", "runs", "timeouts"], vec![]));
         stage.world().others.clear();
         let (fetched, cx) = stage.fetch(15, Some(&last)).await;
         assert_eq!(fetched.unwrap().snapshot.runs.map(|runs| runs.len()), Some(250));
-        assert!(cx.gaps().is_empty());
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![]));
     }
 
     #[tokio::test]
@@ -390,28 +438,37 @@ mod tests {
             for (name, is_unknown) in unknown {
                 assert_eq!(is_unknown, name == part, "{name} after an error at {path}");
             }
-            assert!(cx.gaps().contains_key(part));
+            assert!(gaps(&cx).contains(&part));
         }
     }
 
     #[tokio::test]
-    async fn files_that_could_not_be_read_are_a_gap_of_their_own() {
-        let mut world = world();
-        for pull in &mut world.pulls {
-            if pull["number"] == 1003 {
-                pull["files"] = serde_json::Value::Null;
+    async fn files_that_could_not_be_read_are_asked_for_apart_and_a_gap_of_their_own_without_an_answer() {
+        let path = "/repos/acme/web/pulls/1003/files?per_page=100";
+        let listed = Reply::json(200, &json!([{ "filename": "b" }, { "filename": "a" }]));
+        for (answer, files, unknown) in [(Some(listed), Some(2), vec![]), (None, None, vec!["files"])] {
+            let mut world = world();
+            for pull in &mut world.pulls {
+                if pull["number"] == 1003 {
+                    pull["files"] = serde_json::Value::Null;
+                }
             }
+            let path_of_fault = json!(["repository", "merged", "nodes", 3, "files"]);
+            world.faults.push((json!({ "type": "INTERNAL", "path": path_of_fault }), false));
+            world.others.extend(answer.map(|answer| (path.to_owned(), answer)));
+            let stage = Stage::new(world, &[]).await;
+            let (fetched, cx) = stage.fetch(0, None).await;
+            let fetched = fetched.unwrap();
+            let pulls = fetched.snapshot.pulls.as_ref().unwrap();
+            let one = pulls.merged.iter().find(|pull| pull.number == 1003).unwrap();
+            assert_eq!(one.files.as_ref().map(Vec::len), files);
+            assert_eq!(pulls.merged.iter().filter(|pull| pull.files.is_none()).count(), unknown.len());
+            assert_eq!((gaps(&cx), pending(&cx)), (unknown, vec![]));
+            let calls = || stage.fake.seen().iter().filter(|seen| seen.path == path).count();
+            assert_eq!(calls(), 1);
+            stage.fetch(15, Some(&fetched)).await.0.unwrap();
+            assert_eq!(calls(), if files.is_some() { 1 } else { 2 }, "what is known is not asked again");
         }
-        world
-            .faults
-            .push((json!({ "type": "INTERNAL", "path": ["repository", "merged", "nodes", 3, "files"] }), false));
-        let stage = Stage::new(world, &[]).await;
-        let (fetched, cx) = stage.fetch(0, None).await;
-        let pulls = fetched.unwrap().snapshot.pulls.unwrap();
-        let without: Vec<u64> =
-            pulls.merged.iter().filter(|pull| pull.files.is_none()).map(|pull| pull.number).collect();
-        assert_eq!(without, [1003]);
-        assert_eq!(cx.gaps().into_keys().collect::<Vec<_>>(), ["files"]);
     }
 
     #[tokio::test]
@@ -439,15 +496,7 @@ mod tests {
         let (fetched, cx) = stage.fetch(15, Some(&last)).await;
         let snapshot = fetched.unwrap().snapshot;
         assert_eq!((snapshot.pulls.is_none(), snapshot.runs.map(|runs| runs.len())), (true, Some(250)));
-        assert!(["pulls", "branches", "commits", "issues"].iter().all(|part| cx.gaps().contains_key(part)));
-    }
-
-    #[tokio::test]
-    async fn another_configuration_is_not_continued() {
-        let stage = Stage::new(world(), &[]).await;
-        let last = stage.fetch(0, None).await.0.unwrap();
-        let other = Stage::new(world(), &[("GITHUB_LABELS_HOTFIX", "urgent")]).await;
-        assert!(other.fetch(15, Some(&last)).await.1.is_whole());
+        assert_eq!(gaps(&cx), ["branches", "commits", "files", "force", "issues", "pulls"]);
     }
 
     #[tokio::test]

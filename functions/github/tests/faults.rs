@@ -53,6 +53,49 @@ async fn a_part_that_fails_for_good_is_absent_and_named_and_the_rest_is_there() 
     }
 }
 
+/// The parts that wait for answers, with the rows that say nothing until those are there.
+const WAITING: [(&str, &str); 5] = [
+    ("dora", "github.dora.lead_time_hours"),
+    ("files", "github.code.files_changed_7d"),
+    ("flaky", "github.ci.flaky_checks_7d"),
+    ("queue", "github.ci.queue_time"),
+    ("timeouts", "github.ci.timeout_cancellations_7d"),
+];
+
+#[tokio::test]
+async fn what_is_skipped_to_save_calls_is_pending_and_no_failure() {
+    let more = [
+        ("GITHUB_REPOS", "acme/web"),
+        ("GITHUB_RESERVE", "1000000"),
+        ("GITHUB_JOB_LIMITS", "*=1"),
+        ("GITHUB_DEPLOYS", "environment:production"),
+        ("GITHUB_QUEUE_TIME", "on"),
+    ];
+    let stage = Stage::new(Seed { size: 1, ..seed() }, at(EPOCH), true, &more).await;
+    for _ in 0..3 {
+        let report = stage.run().await;
+        assert_eq!((value(&report, "collector.up{}"), gaps(&report).len()), (Some(1.0), 0));
+        assert_eq!(value(&report, "collector.target_up{target:acme/web}"), Some(1.0));
+        assert!(value(&report, "collector.coverage_pct{target:acme/web}") < Some(70.0));
+        for (part, row) in WAITING {
+            let of = |row: &str| value(&report, &format!("collector.{row}{{part:{part},target:acme/web}}"));
+            assert!(of("pending") > Some(0.0), "{part} waits");
+            assert_eq!((of("gap"), says(&report, row)), (Some(0.0), 0), "{part} is no gap, and {row} is absent");
+        }
+        assert!(says(&report, "github.prs.") > 10 && says(&report, "github.ci.workflow_runs_7d") == 1);
+        stage.clock.advance(GRID);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_the_quotas_is_told_for_the_target() {
+    let report = stage().await.run().await;
+    for upstream in ["github_graphql", "github_rest"] {
+        let left = value(&report, &format!("collector.api_budget_pct{{target:acme/web,upstream:{upstream}}}"));
+        assert!(left > Some(90.0) && left < Some(100.0), "{upstream}: {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_passes_by_itself_leaves_no_trace_but_calls() {
     let table = [

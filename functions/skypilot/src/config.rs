@@ -1,13 +1,14 @@
 //! What the collector is configured with, read and checked once.
 
 use crate::snapshot::Rules;
-use shared::{Auth, Env, Error, Result, prices, tags};
-use std::collections::BTreeSet;
+use shared::{Auth, Env, Error, Result, prices};
+use std::fmt;
 
-const EXAMPLE: &str = "an example: SKYPILOT_SERVERS=prod=https://sky.example.com";
+/// The variable of the servers, and the one of a single server, with an example of each.
+const SERVERS: (&str, &str) = ("SKYPILOT_SERVERS", "prod=https://sky.example.com");
+const SERVER: (&str, &str) = ("SKYPILOT_URL", "https://sky.example.com");
 
 /// The whole configuration.
-#[derive(Debug)]
 pub(crate) struct Config {
     /// The servers with their credentials.
     pub servers: Vec<Server>,
@@ -17,8 +18,15 @@ pub(crate) struct Config {
     pub rules: Rules,
 }
 
+impl fmt::Debug for Config {
+    /// No value: addresses and users are nobody else's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
 /// One API server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Server {
     pub alias: String,
     pub url: String,
@@ -30,12 +38,12 @@ impl Config {
     pub async fn read(env: &Env) -> Result<Self> {
         let history_days = env.parsed("SKYPILOT_HISTORY_DAYS", 21_i32, "21")?;
         if !(1..=365).contains(&history_days) {
-            let problem = format!("{history_days} is not between 1 and 365; an example: SKYPILOT_HISTORY_DAYS=21");
+            let problem = format!("{history_days} is not between 1 and 365, e.g. SKYPILOT_HISTORY_DAYS=21");
             return Err(Error::config("SKYPILOT_HISTORY_DAYS", problem));
         }
         let long_hours = env.parsed("SKYPILOT_LONG_HOURS", 48.0_f64, "48")?;
         if !(long_hours.is_finite() && long_hours > 0.0) {
-            let problem = format!("{long_hours} is no number of hours; an example: SKYPILOT_LONG_HOURS=48");
+            let problem = format!("{long_hours} is not a number of hours, e.g. SKYPILOT_LONG_HOURS=48");
             return Err(Error::config("SKYPILOT_LONG_HOURS", problem));
         }
         let servers = servers(env)?;
@@ -44,54 +52,45 @@ impl Config {
 }
 
 fn servers(env: &Env) -> Result<Vec<Server>> {
-    let own = env.get("SKYPILOT_URL").map(|url| address("SKYPILOT_URL", url)).transpose()?;
-    let mut pairs = env.pairs("SKYPILOT_SERVERS", "")?;
+    let own = env.get(SERVER.0).map(|url| address(SERVER, url)).transpose()?;
+    without_credentials(SERVERS, env.get(SERVERS.0).unwrap_or_default())?;
+    let mut pairs = env.targets(SERVERS.0)?;
     if let (true, Some(_)) = (pairs.is_empty(), &own) {
         pairs.push(("default".to_owned(), "default".to_owned()));
     }
     if pairs.is_empty() {
-        let problem = format!("not set, and there is no server that is asked by default; {EXAMPLE}");
-        return Err(Error::config("SKYPILOT_SERVERS", problem));
+        return Err(wrong(SERVERS, "not set, and there is no server that is asked by default"));
     }
-    let single = pairs.len() == 1;
-    if let (false, Some(_)) = (single, &own) {
-        let problem = "names a single server, and SKYPILOT_SERVERS names several; an example: SKYPILOT_URL=https://sky.example.com with SKYPILOT_SERVERS=prod";
-        return Err(Error::config("SKYPILOT_URL", problem));
+    if own.is_some() && pairs.len() > 1 {
+        let problem = "names a single server, and SKYPILOT_SERVERS names several";
+        let example = "SKYPILOT_URL=https://sky.example.com with SKYPILOT_SERVERS=prod";
+        return Err(Error::config(SERVER.0, format!("{problem}, e.g. {example}")));
     }
-    let mut seen = BTreeSet::new();
-    let mut servers = Vec::new();
-    for (alias, value) in pairs {
-        if alias.is_empty() || !seen.insert(tags::value("server", &alias)) {
-            let problem = format!("`{alias}` stands twice or is no name; {EXAMPLE}");
-            return Err(Error::config("SKYPILOT_SERVERS", problem));
-        }
-        let url = match &own {
-            Some(own) => own.clone(),
-            None => address("SKYPILOT_SERVERS", &value)?,
-        };
+    let server = |(alias, value): (String, String)| {
+        let url = own.clone().map_or_else(|| address(SERVERS, &value), Ok)?;
         let auth = credentials(env, &alias)?;
-        servers.push(Server { alias, url, auth });
-    }
-    Ok(servers)
+        Ok(Server { alias, url, auth })
+    };
+    pairs.into_iter().map(server).collect()
 }
 
-fn address(name: &str, text: &str) -> Result<String> {
-    let wrong = |problem: &str| {
-        let example = if name == "SKYPILOT_URL" { "an example: SKYPILOT_URL=https://sky.example.com" } else { EXAMPLE };
-        Err(Error::config(name, format!("{problem}; {example}")))
-    };
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let Some(host) = host.filter(|host| !host.is_empty() && !host.starts_with('/')) else {
-        return wrong(&format!("`{text}` is no address"));
-    };
-    // Not shown: what stands before the sign may be a password.
-    if host.contains('@') {
-        return wrong("the address holds credentials, which belong into SKYPILOT_USER and SKYPILOT_PASSWORD");
+fn wrong((name, example): (&str, &str), problem: &str) -> Error {
+    Error::config(name, format!("{problem}, e.g. {name}={example}"))
+}
+
+/// What stands before the sign may be a password, and what is refused otherwise is shown.
+fn without_credentials(variable: (&str, &str), text: &str) -> Result<()> {
+    if text.contains('@') {
+        let problem = "an address holds credentials, which belong into SKYPILOT_USER and SKYPILOT_PASSWORD";
+        return Err(wrong(variable, problem));
     }
-    if text.contains(|c: char| c.is_whitespace() || c == '?' || c == '#') {
-        return wrong(&format!("`{text}` is no base address"));
-    }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(())
+}
+
+/// A base address, by the rules for every variable that is one.
+fn address(variable: (&str, &str), text: &str) -> Result<String> {
+    without_credentials(variable, text)?;
+    Env::of([(variable.0, text)]).url(variable.0, variable.1)
 }
 
 /// The credentials of one server come before those of all; a token before a user.
@@ -104,25 +103,22 @@ fn credentials(env: &Env, alias: &str) -> Result<Auth> {
         let (user, password) = (format!("SKYPILOT_USER{suffix}"), format!("SKYPILOT_PASSWORD{suffix}"));
         match (env.get(&user), env.secret(&password)) {
             (Some(name), Some(_)) if name.contains(':') => {
-                return Err(Error::config(user.as_str(), format!("no user has a colon; an example: {user}=vitals")));
+                return Err(Error::config(user.as_str(), format!("holds a colon, e.g. {user}=vitals")));
             }
             (Some(name), Some(secret)) => return Ok(Auth::Basic(name.to_owned(), secret)),
             (Some(_), None) => {
-                let problem = format!("not set, and {user} is; an example: {password}=0123…cdef");
+                let problem = format!("not set, and {user} is, e.g. {password}=0123…cdef");
                 return Err(Error::config(password, problem));
             }
             (None, Some(_)) => {
-                return Err(Error::config(
-                    user.as_str(),
-                    format!("not set, and {password} is; an example: {user}=vitals"),
-                ));
+                return Err(Error::config(user.as_str(), format!("not set, and {password} is, e.g. {user}=vitals")));
             }
             (None, None) => {}
         }
     }
     let problem = format!(
         "not set, nor SKYPILOT_USER and SKYPILOT_PASSWORD, for the server `{alias}`; an admin makes a token under \
-         Users, Service Accounts, of the server's dashboard; an example: SKYPILOT_TOKEN=sky_0123…cdef, in the \
+         Users, Service Accounts, of the server's dashboard, e.g. SKYPILOT_TOKEN=sky_0123…cdef, in the \
          environment or as a key of the secret that SECRET_ARN names"
     );
     Err(Error::config("SKYPILOT_TOKEN", problem))
@@ -146,10 +142,16 @@ mod tests {
             ("SKYPILOT_SERVERS", "prod=https://"),
             ("SKYPILOT_SERVERS", "prod=https://a b"),
             ("SKYPILOT_SERVERS", "prod=https://ann:s3cr3t@sky.example.com"),
+            ("SKYPILOT_SERVERS", "https://ann:s3cr3t@sky.example.com"),
+            ("SKYPILOT_SERVERS", "prod=http://sky.example.com"),
+            ("SKYPILOT_SERVERS", "prod=https://sky.example.com?a=b"),
+            ("SKYPILOT_SERVERS", "all=https://sky.example.com"),
+            ("SKYPILOT_SERVERS", "eu-1=https://a.example.com,eu_1=https://b.example.com"),
             ("SKYPILOT_SERVERS", "prod=https://a.example.com,prod=https://b.example.com"),
             ("SKYPILOT_SERVERS", "prod=https://a.example.com,Prod=https://b.example.com"),
             ("SKYPILOT_SERVERS", "=https://a.example.com"),
             ("SKYPILOT_URL", "sky.example.com"),
+            ("SKYPILOT_URL", "https://ann:s3cr3t@sky.example.com"),
             ("SKYPILOT_TOKEN", ""),
             ("SKYPILOT_HISTORY_DAYS", "many"),
             ("SKYPILOT_HISTORY_DAYS", "0"),
@@ -163,7 +165,7 @@ mod tests {
             let error = read(&pairs).await.expect_err(value);
             let text = error.to_string();
             assert_eq!(error.exit_code(), 78, "{text}");
-            assert!(text.starts_with(name) && text.contains("an example: ") && !text.contains("s3cr3t"), "{text}");
+            assert!(text.starts_with(name) && text.contains("e.g. ") && !text.contains("s3cr3t"), "{text}");
         }
         for (more, name) in [
             (&[("SKYPILOT_USER", "ann")][..], "SKYPILOT_PASSWORD"),
@@ -172,10 +174,10 @@ mod tests {
         ] {
             let pairs: Vec<_> = good[..1].iter().chain(more).copied().collect();
             let text = read(&pairs).await.unwrap_err().to_string();
-            assert!(text.starts_with(name) && text.contains("an example: ") && !text.contains("s3cr3t"), "{text}");
+            assert!(text.starts_with(name) && text.contains("e.g. ") && !text.contains("s3cr3t"), "{text}");
         }
         let two =
-            [("SKYPILOT_SERVERS", "a=http://a,b=http://b"), ("SKYPILOT_URL", "http://c"), ("SKYPILOT_TOKEN", "t")];
+            [("SKYPILOT_SERVERS", "a=https://a,b=https://b"), ("SKYPILOT_URL", "https://c"), ("SKYPILOT_TOKEN", "t")];
         assert!(read(&two).await.unwrap_err().to_string().starts_with("SKYPILOT_URL"));
     }
 
@@ -184,8 +186,8 @@ mod tests {
         let token = ("SKYPILOT_TOKEN", "t");
         for (pairs, alias, url) in [
             (vec![("SKYPILOT_URL", "http://127.0.0.1:1/"), token], "default", "http://127.0.0.1:1"),
-            (vec![("SKYPILOT_URL", "http://f"), ("SKYPILOT_SERVERS", "prod"), token], "prod", "http://f"),
-            (vec![("SKYPILOT_URL", "http://f"), ("SKYPILOT_SERVERS", "prod=https://x"), token], "prod", "http://f"),
+            (vec![("SKYPILOT_URL", "https://f"), ("SKYPILOT_SERVERS", "prod"), token], "prod", "https://f"),
+            (vec![("SKYPILOT_URL", "https://f"), ("SKYPILOT_SERVERS", "prod=https://x"), token], "prod", "https://f"),
             (vec![("SKYPILOT_SERVERS", "eu=https://x/sky/"), token], "eu", "https://x/sky"),
         ] {
             let config = read(&pairs).await.unwrap();
@@ -197,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_has_its_own_credentials_or_those_for_all() {
         let config = read(&[
-            ("SKYPILOT_SERVERS", "a=http://a,eu-1=http://b,c=http://c"),
+            ("SKYPILOT_SERVERS", "a=https://a,eu-1=https://b,c=https://c"),
             ("SKYPILOT_TOKEN", "all"),
             ("SKYPILOT_TOKEN__C", "own"),
             ("SKYPILOT_USER__EU_1", "ann"),
@@ -215,5 +217,11 @@ mod tests {
             })
             .collect();
         assert_eq!(told, ["bearer all", "ann p", "bearer own"]);
+    }
+
+    #[tokio::test]
+    async fn it_prints_no_value() {
+        let config = read(&[("SKYPILOT_SERVERS", "prod=https://sky.example.com"), ("SKYPILOT_TOKEN", "s3cr3t")]).await;
+        assert_eq!(format!("{:?}", config.unwrap()), "Config");
     }
 }

@@ -3,24 +3,32 @@
 mod config;
 mod measure;
 mod metrics;
+mod parts;
 pub mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Collector, Context, Env, Metric, Probe, Result, Sample};
+use shared::{Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample};
 use snapshot::Snapshot;
+use std::fmt;
 use upstream::Upstream;
 
 /// The collector of SkyPilot's API servers.
-#[derive(Debug)]
 pub struct SkyPilot {
     upstream: Upstream,
+}
+
+impl fmt::Debug for SkyPilot {
+    /// No value: what it is configured with may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SkyPilot")
+    }
 }
 
 impl Collector for SkyPilot {
     const NAME: &'static str = "skypilot";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {
@@ -31,15 +39,23 @@ impl Collector for SkyPilot {
         self.upstream.servers()
     }
 
-    fn parts(&self) -> Vec<&'static str> {
-        upstream::PARTS.to_vec()
+    fn parts(&self) -> Vec<Part> {
+        parts::ALL.to_vec()
+    }
+
+    fn fingerprint(&self, target: &str) -> String {
+        self.upstream.fingerprint(target)
     }
 
     fn unknown(&self, target: &str) -> Snapshot {
         self.upstream.unknown(target)
     }
 
-    async fn fetch(&self, cx: &Context, target: &str, last: Option<Snapshot>) -> Result<Snapshot> {
+    fn lasting(snapshot: &Snapshot) -> Option<Snapshot> {
+        snapshot.lasting()
+    }
+
+    async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         self.upstream.fetch(cx, target, last).await
     }
 

@@ -12,10 +12,13 @@ pub struct Snapshot {
     pub server: String,
     /// What the formulas are configured with.
     pub rules: Rules,
-    /// The time of the run that wrote this.
-    pub at: Timestamp,
-    /// Stands for the configuration that the answers were read with.
-    pub reading: String,
+    /// Digest of the address and of how far back was asked: what a jobs controller said before it went to sleep is
+    /// remembered of the same server alone.
+    pub source: String,
+    /// When the queue was last read; earlier than the snapshot while the jobs controller sleeps.
+    pub read_at: Option<Timestamp>,
+    /// Whether the jobs controller sleeps, so that history and ended jobs are those of `read_at`.
+    pub asleep: bool,
     /// Jobs with a task that is not over.
     pub live: Option<Vec<Job>>,
     /// Rows of the whole retained history by status.
@@ -24,6 +27,30 @@ pub struct Snapshot {
     pub ended: Option<Vec<Job>>,
     /// Clusters that are up and are somebody's own.
     pub clusters: Option<usize>,
+}
+
+impl Snapshot {
+    /// What a jobs controller that sleeps cannot repeat.
+    pub(crate) fn lasting(&self) -> Option<Self> {
+        self.read_at?;
+        Some(Self {
+            server: self.server.clone(),
+            rules: self.rules.clone(),
+            source: self.source.clone(),
+            read_at: self.read_at,
+            asleep: self.asleep,
+            live: None,
+            history: self.history.clone(),
+            ended: self.ended.clone(),
+            clusters: None,
+        })
+    }
+}
+
+/// Whether so many of the running jobs have accelerators that cannot be read that the sums would say nothing: more than a
+/// tenth.
+pub(crate) const fn hides_gpus(unread: usize, running: usize) -> bool {
+    unread * 10 > running
 }
 
 /// What the formulas are configured with.

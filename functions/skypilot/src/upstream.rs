@@ -10,18 +10,15 @@ mod records;
 mod resources;
 
 use crate::config::{Config, Server};
-use crate::snapshot::{Group, Job, Snapshot, Status};
+use crate::parts::{ACCELERATORS, CLUSTERS, ENDED, HISTORY, LIVE, OF_QUEUE, STATUSES};
+use crate::snapshot::{Group, Job, Snapshot, Status, hides_gpus};
 use exchange::Client;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use queue::{PAGE, Wanted};
 use records::Record;
-use shared::tags::{self, Digester};
-use shared::{Context, Env, Error, Result};
+use shared::{Context, Digester, Env, Error, Last, Part, Result, tags};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The parts that a server is read in.
-pub(crate) const PARTS: [&str; 6] = ["clusters", "live", "history", "ended", "statuses", "accelerators"];
 
 /// The longest window over jobs that are over.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -29,14 +26,10 @@ const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far a continued fetch reaches back behind the last one.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 
-/// A snapshot older than this is not continued.
-const STALE: SignedDuration = SignedDuration::from_hours(2);
-
-/// How long fetches are continued before everything is asked again.
-const HEAL: SignedDuration = SignedDuration::from_hours(24);
+/// How long an answer of the jobs controller is as good as new: until the next run.
+const LASTS: SignedDuration = SignedDuration::from_mins(15);
 
 /// Asks the configured servers.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     config: Config,
     clients: BTreeMap<String, Client>,
@@ -44,11 +37,13 @@ pub(crate) struct Upstream {
 }
 
 /// What is known of the jobs of a server.
+#[derive(Default)]
 struct Jobs {
+    read_at: Option<Timestamp>,
+    asleep: bool,
     live: Option<Vec<Job>>,
     history: Option<BTreeMap<String, u64>>,
     ended: Option<Vec<Job>>,
-    whole: bool,
 }
 
 impl Upstream {
@@ -65,14 +60,20 @@ impl Upstream {
         self.config.servers.iter().map(|server| server.alias.clone()).collect()
     }
 
+    /// The address of a server, and how far back it is asked.
+    pub fn fingerprint(&self, server: &str) -> String {
+        let url = self.config.servers.iter().find(|other| other.alias == server).map(|server| server.url.as_str());
+        format!("{} {}", url.unwrap_or_default(), self.config.history_days)
+    }
+
     /// Nothing known of a server.
     pub fn unknown(&self, server: &str) -> Snapshot {
-        let address = self.config.servers.iter().find(|other| other.alias == server).map(|server| &server.url);
         Snapshot {
             server: server.to_owned(),
             rules: self.config.rules.clone(),
-            at: Timestamp::UNIX_EPOCH,
-            reading: tags::digest(&format!("{address:?} {} {}", self.config.history_days, self.digester.of(""))),
+            source: tags::digest(&self.fingerprint(server)),
+            read_at: None,
+            asleep: false,
             live: None,
             history: None,
             ended: None,
@@ -81,65 +82,56 @@ impl Upstream {
     }
 
     fn client(&self, server: &str) -> Result<&Client> {
-        self.clients.get(server).ok_or_else(|| Error::config("SKYPILOT_SERVERS", format!("names no `{server}`")))
+        self.clients.get(server).ok_or_else(|| Error::config("SKYPILOT_SERVERS", format!("does not name `{server}`")))
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, server: &str, last: Option<Snapshot>) -> Result<Snapshot> {
+    pub async fn fetch(&self, cx: &Context, server: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         let client = self.client(server)?;
-        let mut snapshot = Snapshot { at: cx.now(), ..self.unknown(server) };
-        let healthy = cx.last_full().is_some_and(|full| full <= cx.now() && cx.now().duration_since(full) < HEAL);
-        let last = last.filter(|last| healthy && continues(&snapshot, last));
+        let unknown = self.unknown(server);
         // The state of a fetch is too large for a stack.
-        let (clusters, jobs) = Box::pin(future::join(client.clusters(), self.jobs(cx, client, last))).await;
+        let jobs = self.jobs(cx, client, &unknown.source, last);
+        let (clusters, jobs) = Box::pin(future::join(client.clusters(), jobs)).await;
         let jobs = match (jobs, clusters.is_err()) {
             // Nothing at all could be read: the target has failed, and says why.
             (Err(error), true) => return Err(error),
-            (jobs, _) => jobs,
+            (Err(error), false) => {
+                fail(cx, &OF_QUEUE, &error);
+                Jobs::default()
+            }
+            (Ok(jobs), _) => jobs,
         };
-        snapshot.clusters = cx.part("clusters", clusters);
-        match jobs {
-            Ok(jobs) => {
-                if jobs.whole {
-                    cx.fetched_whole();
-                }
-                (snapshot.live, snapshot.history, snapshot.ended) = (jobs.live, jobs.history, jobs.ended);
-            }
-            Err(error) => {
-                // The other parts of the queue stand on the open jobs.
-                for part in ["live", "history", "ended", "statuses", "accelerators"] {
-                    cx.gap(part, error.with_causes());
-                }
-            }
-        }
-        judge(cx, &snapshot);
-        Ok(snapshot)
+        let clusters = cx.part(CLUSTERS, clusters);
+        let Jobs { read_at, asleep, live, history, ended } = jobs;
+        judge(cx, live.as_deref().unwrap_or_default());
+        Ok(Snapshot { read_at, asleep, live, history, ended, clusters, ..unknown })
     }
 
     /// The queue: open jobs before those that are over, because what ends between the two questions is then in either.
-    async fn jobs(&self, cx: &Context, client: &Client, last: Option<Snapshot>) -> Result<Jobs> {
+    async fn jobs(&self, cx: &Context, client: &Client, source: &str, last: Last<Snapshot>) -> Result<Jobs> {
         let open = Wanted { open: true, ..Wanted::default() };
         let (live, history) = future::join(client.list(&open), history(client)).await;
-        let records = match (live, history) {
-            (Err(Error::NotFound { .. }), _) => return self.old(cx, client).await,
-            (Err(error), Err(_)) => return Err(error),
+        match (live, history) {
+            (Err(Error::NotFound { .. }), _) => self.old(cx, client, source, last).await,
+            (Err(error), Err(_)) => Err(error),
             (Err(error), Ok(history)) => {
-                for part in ["live", "ended", "statuses", "accelerators"] {
-                    cx.gap(part, error.with_causes());
-                }
-                return Ok(Jobs { live: None, history: Some(history), ended: None, whole: false });
+                // They stand on the open jobs.
+                fail(cx, &[LIVE, ENDED, STATUSES, ACCELERATORS], &error);
+                Ok(Jobs { history: Some(history), ..Jobs::default() })
             }
-            (Ok(None), _) => return Ok(without_controller(cx)),
+            (Ok(None), _) => Ok(self.asleep(cx, source, last.memory())),
             (Ok(Some(records)), history) => {
-                let live = records::jobs(records, &self.digester);
-                let ended = self.ended(cx, client, live, last.as_ref()).await;
-                (ended, history)
+                let is_base = matches!(last, Last::Base(_));
+                let base = base(last);
+                let asks_all = is_base && base.is_none();
+                let (live, ended) = self.ended(cx, client, records::jobs(records, &self.digester), base).await;
+                let (history, ended) = (cx.part(HISTORY, history), cx.part(ENDED, ended));
+                if asks_all && ended.is_some() {
+                    cx.asked_all();
+                }
+                Ok(Jobs { read_at: Some(cx.now()), asleep: false, live: Some(live), history, ended })
             }
-        };
-        let ((live, ended), history) = records;
-        let (history, ended) = (cx.part("history", history), cx.part("ended", ended));
-        let whole = last.is_none() && ended.is_some();
-        Ok(Jobs { live: Some(live), history, ended, whole })
+        }
     }
 
     /// Jobs that are over: all of the time that is looked at, or those that were not over at the last fetch. What the
@@ -149,22 +141,18 @@ impl Upstream {
         cx: &Context,
         client: &Client,
         mut live: BTreeMap<u64, Job>,
-        last: Option<&Snapshot>,
+        base: Option<Base>,
     ) -> (Vec<Job>, Result<Vec<Job>>) {
-        let read = match last {
+        let read = match &base {
             None => {
                 let over = Wanted { statuses: Some(finals()), since: Some(self.horizon(cx)), ..Wanted::default() };
                 client.list(&over).await
             }
-            Some(last) => changed(client, &live, last).await,
+            Some(base) => changed(client, &live, base).await,
         };
-        let ended = read.and_then(|records| records.ok_or_else(no_controller)).map(|records| {
-            let mut over: BTreeMap<u64, Job> = last
-                .and_then(|last| last.ended.clone())
-                .unwrap_or_default()
-                .into_iter()
-                .map(|job| (job.id, job))
-                .collect();
+        let ended = read.and_then(|records| records.ok_or_else(gone_to_sleep)).map(|records| {
+            let before = base.map(|base| base.ended).unwrap_or_default();
+            let mut over: BTreeMap<u64, Job> = before.into_iter().map(|job| (job.id, job)).collect();
             let mut open: BTreeSet<u64> = live.keys().copied().collect();
             open.extend(records.iter().filter(|record| !record.status().is_final()).map(|record| record.job_id));
             for (id, job) in records::jobs(records, &self.digester) {
@@ -181,10 +169,13 @@ impl Upstream {
     }
 
     /// A server without the new route: one answer with everything.
-    async fn old(&self, cx: &Context, client: &Client) -> Result<Jobs> {
+    async fn old(&self, cx: &Context, client: &Client, source: &str, last: Last<Snapshot>) -> Result<Jobs> {
         let Some(records) = client.everything().await? else {
-            return Ok(without_controller(cx));
+            return Ok(self.asleep(cx, source, last.memory()));
         };
+        if matches!(last, Last::Base(_)) {
+            cx.asked_all();
+        }
         let mut history: BTreeMap<String, u64> = BTreeMap::new();
         for record in &records {
             *history.entry(record.status().word().to_owned()).or_default() += 1;
@@ -194,7 +185,25 @@ impl Upstream {
         let all = records::jobs(records, &self.digester).into_values();
         let (live, over): (Vec<Job>, Vec<Job>) = all.partition(|job| open.contains(&job.id));
         let ended = over.into_iter().filter(|job| self.is_kept(cx, job)).map(slim).collect();
-        Ok(Jobs { live: Some(live), history: Some(history), ended: Some(ended), whole: true })
+        let (live, history, ended) = (Some(live), Some(history), Some(ended));
+        Ok(Jobs { read_at: Some(cx.now()), asleep: false, live, history, ended })
+    }
+
+    /// Without a jobs controller nothing is open and nothing ends: what it said before it went to sleep is still true.
+    fn asleep(&self, cx: &Context, source: &str, last: Option<Snapshot>) -> Jobs {
+        let last = last.filter(|last| last.source == source);
+        let (read_at, history, ended) =
+            last.map_or((None, None, None), |last| (last.read_at, last.history, last.ended));
+        for (part, known) in [(HISTORY, history.is_some()), (ENDED, ended.is_some())] {
+            match read_at.filter(|_| known) {
+                Some(read_at) => cx.reused(read_at, LASTS),
+                None => {
+                    cx.gap(part, "there is no jobs controller, and what it keeps was never read before");
+                }
+            }
+        }
+        let ended = ended.map(|jobs| jobs.into_iter().filter(|job| self.is_kept(cx, job)).collect());
+        Jobs { read_at, asleep: true, live: Some(Vec::new()), history, ended }
     }
 
     /// Jobs that were submitted before this are not looked for among those that are over.
@@ -209,18 +218,25 @@ impl Upstream {
     }
 }
 
-/// Whether a fetch may ask for what changed since this one.
-fn continues(now: &Snapshot, last: &Snapshot) -> bool {
-    let fresh = last.at <= now.at && now.at.duration_since(last.at) <= STALE;
-    fresh && last.reading == now.reading && last.live.is_some() && last.ended.is_some()
+/// What a fetch continues from.
+struct Base {
+    read_at: Timestamp,
+    live: Vec<Job>,
+    ended: Vec<Job>,
+}
+
+/// What of the last snapshot a fetch may continue from. What ended right before the jobs controller went to sleep was never
+/// read, so that everything is asked when it wakes.
+fn base(last: Last<Snapshot>) -> Option<Base> {
+    let last = last.base().filter(|last| !last.asleep)?;
+    Some(Base { read_at: last.read_at?, live: last.live?, ended: last.ended? })
 }
 
 /// What was open at the last fetch and is not any more, and what was submitted since and is over already.
-async fn changed(client: &Client, live: &BTreeMap<u64, Job>, last: &Snapshot) -> Result<Option<Vec<Record>>> {
-    let before = last.live.iter().flatten().map(|job| job.id);
-    let gone: Vec<u64> = before.filter(|id| !live.contains_key(id)).collect();
+async fn changed(client: &Client, live: &BTreeMap<u64, Job>, base: &Base) -> Result<Option<Vec<Record>>> {
+    let gone: Vec<u64> = base.live.iter().map(|job| job.id).filter(|id| !live.contains_key(id)).collect();
     let wanted = gone.chunks(PAGE).map(|ids| Wanted { ids: Some(ids.to_vec()), ..Wanted::default() });
-    let recent = Wanted { statuses: Some(finals()), since: Some(last.at - OVERLAP), ..Wanted::default() };
+    let recent = Wanted { statuses: Some(finals()), since: Some(base.read_at - OVERLAP), ..Wanted::default() };
     let asked: Vec<Wanted> = wanted.chain([recent]).collect();
     let answers = future::try_join_all(asked.iter().map(|wanted| client.list(wanted))).await?;
     let answers: Option<Vec<Vec<Record>>> = answers.into_iter().collect();
@@ -234,22 +250,14 @@ fn finals() -> Vec<&'static str> {
 
 /// Rows of the whole history by status, as the server counts them.
 async fn history(client: &Client) -> Result<BTreeMap<String, u64>> {
-    let part = client.page(&Wanted::default(), 1, 1).await?.ok_or_else(no_controller)?;
-    let counts = part.status_counts.ok_or_else(|| Error::incomplete("the server does not count its history"))?;
+    let part = client.page(&Wanted::default(), 1, 1).await?.ok_or_else(gone_to_sleep)?;
+    let counts = part.status_counts.ok_or_else(|| client.unsound("does not count its history"))?;
     // A word that nobody has heard of may be anything.
     Ok(counts.into_iter().filter(|(word, _)| Status::read(Some(word)) != Status::Other).collect())
 }
 
-fn no_controller() -> Error {
-    Error::incomplete("there is no jobs controller, and it keeps the history")
-}
-
-/// Without a jobs controller nothing is open, and nobody knows what was.
-fn without_controller(cx: &Context) -> Jobs {
-    for part in ["history", "ended"] {
-        cx.gap(part, no_controller().to_string());
-    }
-    Jobs { live: Some(Vec::new()), history: None, ended: None, whole: false }
+fn gone_to_sleep() -> Error {
+    Error::incomplete("the jobs controller went away between two questions")
 }
 
 /// What of a job that is over matters to no formula.
@@ -258,16 +266,21 @@ fn slim(mut job: Job) -> Job {
     job
 }
 
-/// Says what could not be understood of jobs that were read.
-fn judge(cx: &Context, snapshot: &Snapshot) {
-    let live = || snapshot.live.iter().flatten();
-    let odd = live().filter(|job| job.status == Status::Other).count();
-    if odd > 0 {
-        cx.gap("statuses", format!("{odd} jobs have a status that is not known here"));
+/// Says of several parts that they failed for one reason.
+fn fail(cx: &Context, parts: &[Part], error: &Error) {
+    for part in parts {
+        cx.gap(*part, error.with_causes());
     }
-    let unread = live().filter(|job| job.status.group() == Group::Running && job.gpus.is_none()).count();
-    if unread > 0 {
-        cx.gap("accelerators", format!("the accelerators of {unread} running jobs cannot be read"));
+}
+
+/// Says what cannot be interpreted of the jobs that were read.
+fn judge(cx: &Context, live: &[Job]) {
+    cx.unread(STATUSES, live.iter().filter(|job| job.status == Status::Other).count());
+    let running = || live.iter().filter(|job| job.status.group() == Group::Running);
+    let (unread, all) = (running().filter(|job| job.gpus.is_none()).count(), running().count());
+    cx.unread(ACCELERATORS, unread);
+    if hides_gpus(unread, all) {
+        cx.gap(ACCELERATORS, format!("the accelerators of {unread} of {all} running jobs cannot be read"));
     }
 }
 

@@ -5,9 +5,10 @@
 mod stage;
 
 use sandbox::model::skypilot::{Controller, Release};
+use sandbox::truth::{self, SkySettings};
 use sandbox::{Fault, Options, Rule, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER, Sandbox};
 use serde_json::{Value, json};
-use shared::testing::{at, gaps, says, value};
+use shared::testing::{at, differences, gaps, gauges, observations, says, value};
 use shared::{Collector, Env, GRID, Report};
 use skypilot::SkyPilot;
 use stage::{EPOCH, Stage, seed};
@@ -26,7 +27,7 @@ async fn stage() -> Stage {
     loop {
         let sandbox = sandbox(number).await;
         let server = &sandbox.organisation().skypilot[0];
-        if sandbox::truth::skypilot_gaps(server, at(EPOCH)).is_empty() {
+        if truth::skypilot_gaps(server, at(EPOCH)).is_empty() {
             let servers = format!("{TARGET}={}", sandbox.url("skypilot"));
             return Stage::on(sandbox, true, &[("SKYPILOT_SERVERS", &servers)]).await;
         }
@@ -49,6 +50,7 @@ async fn a_part_that_fails_for_good_is_absent_and_named_and_the_rest_is_there() 
         ("403", Fault::status(403), "auth"),
         ("a cut connection", Fault::CutBefore, "network"),
         ("a page of HTML", Fault::Garbage, "decode"),
+        ("a redirect", Fault::answer(302, &[("location", "https://login.example.com/")], ""), "server"),
     ];
     for (name, fault, kind) in faults {
         // The counts of the history alone ask for one job.
@@ -132,7 +134,7 @@ async fn a_failure_in_the_middle_of_paging_loses_the_list_and_not_a_page() {
     stage.sandbox.faults().inject("skypilot", Rule::new(Fault::bad_gateway()).body("\"page\":2,"));
     let report = stage.run().await;
     let share = report.shares.iter().find(|share| share.target == TARGET).unwrap();
-    assert!(share.gaps.contains_key("ended"), "{:?}", share.gaps);
+    assert!(share.findings.gaps.contains_key("ended"), "{:?}", share.findings.gaps);
     assert_eq!(value(&report, "skypilot.jobs.failed_7d{server:prod}"), None);
     assert!(value(&report, "skypilot.jobs.running{server:prod}") > Some(0.0));
 }
@@ -241,6 +243,52 @@ async fn no_controller_is_no_open_job_and_a_dead_one_is_not_a_quiet_one() {
     }
 }
 
+/// What becomes of requests about the queue while there is no jobs controller; clusters need none.
+fn asleep() -> Fault {
+    let error = json!({"type": "ClusterNotUpError", "message": "No in-progress managed jobs."}).to_string();
+    Fault::rewrite(move |answer| {
+        let is_queue = answer["return_value"].as_str().is_some_and(|value| value.starts_with('{'));
+        if is_queue { json!({"status": "FAILED", "return_value": "null", "error": error}) } else { answer }
+    })
+}
+
+#[tokio::test]
+async fn a_sleeping_controller_is_a_quiet_night_and_not_an_alarm() {
+    let stage = stage().await;
+    let server = stage.sandbox.organisation().skypilot[0].clone();
+    let truth = |now| truth::skypilot(&server, now, &SkySettings::default());
+    let before = stage.run().await;
+    assert_eq!(differences(&gauges(&before), &truth(before.now)), Vec::<String>::new());
+    stage.sandbox.faults().inject("skypilot", Rule::new(asleep()).path("/api/get"));
+    // Through the daily fetch of everything, and past a pause after which nothing is continued.
+    for steps in [1; 98].into_iter().chain([9]) {
+        stage.clock.advance(GRID * steps);
+        let report = stage.run().await;
+        let now = report.now;
+        assert!(report.is_up(), "{now}: {:?}", report.shares);
+        assert_eq!(value(&report, "collector.target_up{target:prod}"), Some(1.0), "{now}");
+        for row in ["jobs.running", "jobs.queued", "users.active_count", "resources.gpus.total_count"] {
+            assert_eq!(value(&report, &format!("skypilot.{row}{{server:prod}}")), Some(0.0), "{now}: {row}");
+        }
+        for row in ["jobs.failed", "jobs.succeeded", "jobs.cancelled"] {
+            let series = format!("skypilot.{row}{{server:prod}}");
+            assert_eq!(value(&report, &series), value(&before, &series), "{now}: {row}");
+        }
+        // An answer of the run before is as good as new.
+        let age = now.duration_since(before.now);
+        let age = if age > GRID { age.as_secs_f64() } else { 0.0 };
+        assert_eq!(value(&report, "collector.data_age_seconds{target:prod}"), Some(age), "{now}");
+        assert_eq!(says(&report, "skypilot.jobs.finished.new"), 12, "{now}");
+        assert!(observations(&report).is_empty(), "{now}: nothing ends");
+    }
+    stage.sandbox.faults().clear();
+    stage.clock.advance(GRID);
+    let awake = stage.run().await;
+    assert!(awake.is_up(), "{:?}", awake.shares);
+    assert_eq!(differences(&gauges(&awake), &truth(awake.now)), Vec::<String>::new());
+    assert_eq!(value(&awake, "collector.data_age_seconds{target:prod}"), Some(0.0));
+}
+
 #[tokio::test]
 async fn an_old_server_without_jobs_has_none() {
     let mut number = 0;
@@ -331,12 +379,12 @@ async fn a_refused_token_is_named_by_its_place_and_never_by_its_value() {
 }
 
 #[tokio::test]
-async fn a_newcomer_is_told_who_it_is_and_what_it_may_see() {
+async fn a_newcomer_is_told_what_it_may_see_and_not_who_it_is() {
     let stage = stage().await;
     let probes = stage.inner.collector.probe(TARGET).await;
     let found: Vec<&str> = probes.iter().map(|probe| probe.found.as_deref().unwrap()).collect();
     assert_eq!(found[0], "SkyPilot 0.14.1 with API version 62");
-    assert_eq!(found[1], "accepted, of vitals");
+    assert_eq!(found[1], "accepted", "and of whom is nobody else's business");
     assert!(found[2].ends_with("are up") && found[3].ends_with("in its history"), "{found:?}");
 }
 
@@ -356,6 +404,6 @@ async fn a_wrong_configuration_names_its_variable_and_ends_with_78() {
         let error = SkyPilot::connect(&Env::of(settings)).await.unwrap_err();
         let text = error.to_string();
         assert_eq!(error.exit_code(), 78, "{text}");
-        assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+        assert!(text.starts_with(name) && text.contains("e.g. "), "{text}");
     }
 }

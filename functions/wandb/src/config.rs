@@ -4,6 +4,7 @@ use crate::snapshot::{Rules, RunType};
 use shared::prices::{Price, Pricing, gpu_type};
 use shared::{Env, Error, Result, Secret, tags};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 const KEYS: &str = "accuracy=accuracy,loss=loss,sps=overview/sps,hearts=env_agent/heart.gained,\
     heart_amount=env_agent/heart.amount,queue_latency_s=skypilot/queue_latency_s";
@@ -14,7 +15,7 @@ const RUN_TYPES: &str = "ptm=github.sky.,sweep=sweep,stable=stable,local=local";
 const MOST_KEYS: usize = 30;
 
 /// The whole configuration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// The projects.
     pub targets: Vec<Target>,
@@ -30,8 +31,15 @@ pub(crate) struct Config {
     pub types: Vec<(RunType, String)>,
 }
 
+impl fmt::Debug for Config {
+    /// No value: addresses and projects are nobody else's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
 /// A project and the key to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Target {
     /// The word that tags it.
     pub alias: String,
@@ -50,14 +58,14 @@ impl Config {
         let stale_minutes = env.parsed("WANDB_STALE_MINUTES", 30_u32, "30")?;
         if !(1..=1440).contains(&stale_minutes) {
             let problem =
-                format!("`{stale_minutes}` is no number of minutes within a day; an example: WANDB_STALE_MINUTES=30");
+                format!("`{stale_minutes}` is not a number of minutes within a day, e.g. WANDB_STALE_MINUTES=30");
             return Err(Error::config("WANDB_STALE_MINUTES", problem));
         }
         let pricing = match env.get("WANDB_PRICING").unwrap_or("ondemand") {
             "ondemand" => Pricing::Ondemand,
             "spot" => Pricing::Spot,
             other => {
-                let problem = format!("`{other}` is neither ondemand nor spot; an example: WANDB_PRICING=spot");
+                let problem = format!("`{other}` is neither ondemand nor spot, e.g. WANDB_PRICING=spot");
                 return Err(Error::config("WANDB_PRICING", problem));
             }
         };
@@ -90,23 +98,29 @@ impl Config {
 }
 
 fn targets(env: &Env) -> Result<Vec<Target>> {
-    const EXAMPLE: &str = "an example: WANDB_PROJECTS=acme/arena,acme/side-project";
-    let wrong = |problem: String| Error::config("WANDB_PROJECTS", format!("{problem}; {EXAMPLE}"));
-    env.required("WANDB_PROJECTS", "acme/arena,acme/side-project")?;
-    let pairs = env.pairs("WANDB_PROJECTS", "")?;
+    const NAME: &str = "WANDB_PROJECTS";
+    const EXAMPLE: &str = "acme/arena,side=acme/side-project";
+    let wrong = |problem: String| Error::config(NAME, format!("{problem}, e.g. {NAME}={EXAMPLE}"));
+    env.required(NAME, EXAMPLE)?;
+    let pairs = env.pairs(NAME, "")?;
     if pairs.is_empty() {
         return Err(wrong("names no project".to_owned()));
     }
-    let (mut aliases, mut places) = (BTreeSet::new(), BTreeSet::new());
+    // A project without an alias goes by its own name, which is no word that an alias may be.
+    let named = pairs.iter().filter(|(alias, place)| alias != place).map(|(alias, place)| format!("{alias}={place}"));
+    Env::of([(NAME, named.collect::<Vec<String>>().join(","))]).targets(NAME)?;
+    let (mut variables, mut places) = (BTreeSet::new(), BTreeSet::new());
     let mut targets = Vec::new();
     for (alias, place) in pairs {
         let word = |word: &str| !word.is_empty() && !word.contains(char::is_whitespace) && !word.contains('/');
         let Some((entity, project)) = place.split_once('/').filter(|(entity, project)| word(entity) && word(project))
         else {
-            return Err(wrong(format!("`{place}` is no entity/project")));
+            return Err(wrong(format!("`{place}` is not entity/project")));
         };
-        if !aliases.insert(tags::value("project", &alias)) || !places.insert(place.clone()) {
-            return Err(wrong(format!("`{alias}` stands twice")));
+        // As the name of its own key says it.
+        let variable = alias.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        if !variables.insert(variable) || !places.insert(place.clone()) {
+            return Err(wrong(format!("`{alias}` stands twice, or cannot be told from another in names of variables")));
         }
         let hint = "an API key from wandb.ai/authorize of somebody who may see the projects";
         let key = match env.secret_for("WANDB_API_KEY", &alias) {
@@ -119,15 +133,15 @@ fn targets(env: &Env) -> Result<Vec<Target>> {
 }
 
 fn keys(env: &Env) -> Result<(Vec<String>, Vec<String>)> {
-    const EXAMPLE: &str = "an example: WANDB_KEYS=accuracy=eval/accuracy,loss=train/loss,sps=overview/sps";
-    let wrong = |problem: String| Error::config("WANDB_KEYS", format!("{problem}; {EXAMPLE}"));
+    const EXAMPLE: &str = "e.g. WANDB_KEYS=accuracy=eval/accuracy,loss=train/loss,sps=overview/sps";
+    let wrong = |problem: String| Error::config("WANDB_KEYS", format!("{problem}, {EXAMPLE}"));
     let pairs = env.pairs("WANDB_KEYS", KEYS)?;
     if !(2..=MOST_KEYS).contains(&pairs.len()) {
         return Err(wrong(format!("holds {} keys and not 2 to {MOST_KEYS}: accuracy, loss, and others", pairs.len())));
     }
     for (word, path) in &pairs {
         if word.is_empty() || tags::value("key", word) != *word {
-            return Err(wrong(format!("`{word}` is no word for a tag")));
+            return Err(wrong(format!("`{word}` is not a word that a tag can have")));
         }
         if path.is_empty() {
             return Err(wrong(format!("`{word}` names no key of a summary")));
@@ -137,9 +151,8 @@ fn keys(env: &Env) -> Result<(Vec<String>, Vec<String>)> {
 }
 
 fn types(env: &Env) -> Result<Vec<(RunType, String)>> {
-    let wrong = |problem: String| {
-        Error::config("WANDB_RUN_TYPES", format!("{problem}; an example: WANDB_RUN_TYPES={RUN_TYPES}"))
-    };
+    let wrong =
+        |problem: String| Error::config("WANDB_RUN_TYPES", format!("{problem}, e.g. WANDB_RUN_TYPES={RUN_TYPES}"));
     let mut types = Vec::new();
     for (word, text) in env.pairs("WANDB_RUN_TYPES", RUN_TYPES)? {
         let kind = RunType::ALL.into_iter().find(|kind| kind.word() == word && *kind != RunType::Other);
@@ -174,6 +187,11 @@ mod tests {
             ("WANDB_PROJECTS", "acme/arena,acme/arena"),
             ("WANDB_PROJECTS", "a=acme/arena,b=acme/arena"),
             ("WANDB_PROJECTS", "a=acme/arena,A=acme/other"),
+            ("WANDB_PROJECTS", "Main=acme/arena"),
+            ("WANDB_PROJECTS", "all=acme/arena"),
+            ("WANDB_PROJECTS", "our/main=acme/arena"),
+            ("WANDB_PROJECTS", "a-1=acme/arena,a_1=acme/other"),
+            ("WANDB_PROJECTS", "acme/arena,acme_arena=acme/other"),
             ("WANDB_API_KEY", " "),
             ("WANDB_URL", "api"),
             ("WANDB_STALE_MINUTES", "soon"),
@@ -190,7 +208,7 @@ mod tests {
             let error = read(&[(name, value)]).map(drop).expect_err(value);
             let text = error.to_string();
             assert_eq!(error.exit_code(), 78, "{text}");
-            assert!(text.starts_with(name) && text.contains("an example: "), "{text}");
+            assert!(text.starts_with(name) && text.contains("e.g. "), "{text}");
         }
     }
 
@@ -200,7 +218,8 @@ mod tests {
         assert_eq!((config.url.as_str(), config.rules.stale_minutes), ("https://api.wandb.ai", 30));
         assert_eq!(config.rules.keys, ["accuracy", "loss", "sps", "hearts", "heart_amount", "queue_latency_s"]);
         assert_eq!(config.paths[3..5], ["env_agent/heart.gained", "env_agent/heart.amount"]);
-        assert_eq!((config.rules.gpu_price, config.nodes), (None, None));
+        assert_eq!((config.rules.gpu_price, &config.nodes), (None, &None));
+        assert_eq!(format!("{config:?}"), "Config", "it prints no value");
     }
 
     #[test]

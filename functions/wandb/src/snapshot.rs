@@ -13,8 +13,6 @@ pub struct Snapshot {
     pub rules: Rules,
     /// When it was fetched.
     pub at: Timestamp,
-    /// Stands for the configuration that the answers were read with.
-    pub reading: String,
     /// The server's own counts.
     pub counts: Option<Counts>,
     /// Runs with a heartbeat in the window of seven days, by ascending id.

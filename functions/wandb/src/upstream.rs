@@ -10,6 +10,7 @@ mod wire;
 
 use crate::config::Config;
 use crate::measure;
+use crate::parts::{BEST, COUNTS, GPUS, RECENT, SUMMARIES};
 use crate::snapshot::{Counts, Run, Searched, Snapshot, State};
 use client::{Client, variables};
 use futures::future;
@@ -18,8 +19,7 @@ use recent::{List, Named};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::prices::Price;
-use shared::tags::{self, Digester};
-use shared::{Context, Env, Error, Result};
+use shared::{Context, Digester, Env, Error, Last, Result};
 use std::collections::BTreeMap;
 use summaries::{Search, exists};
 use wire::Page;
@@ -29,12 +29,6 @@ const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How far a continued fetch reaches back behind the last one, for what upstream shows late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
-
-/// A snapshot older than this is not continued.
-const STALE: SignedDuration = SignedDuration::from_hours(2);
-
-/// How long fetches are continued before everything is asked again.
-const HEAL: SignedDuration = SignedDuration::from_hours(24);
 
 /// The states that a run leaves without a heartbeat.
 const OPEN: [State; 3] = [State::Running, State::Pending, State::Preempting];
@@ -49,10 +43,10 @@ const PAGE: usize = 100;
 const AT_LEAST: usize = 100;
 const MANY: usize = 1000;
 
-const COUNTS: &str = "query Counts($entity: String!, $project: String!, $running: JSONString) { \
+const COUNTS_DOCUMENT: &str = "query Counts($entity: String!, $project: String!, $running: JSONString) { \
     project(name: $project, entityName: $entity) { all: runCount running: runCount(filters: $running) } }";
 
-const BEST: &str = "query Best($entity: String!, $project: String!, $filters: JSONString, $order: String, \
+const BEST_DOCUMENT: &str = "query Best($entity: String!, $project: String!, $filters: JSONString, $order: String, \
     $after: String, $first: Int!) { project(name: $project, entityName: $entity) { \
     runs(order: $order, filters: $filters, first: $first, after: $after) { edges { cursor node { name summaryMetrics } } \
     pageInfo { endCursor hasNextPage } } } }";
@@ -63,13 +57,10 @@ struct Listed {
 }
 
 /// Asks W&B about the configured projects.
-#[derive(Debug)]
 pub(crate) struct Upstream {
     config: Config,
     clients: Vec<Client>,
     digester: Digester,
-    /// Stands for all of the configuration that answers were read with.
-    reading: String,
 }
 
 /// The runs of the window, and which of them are to be looked at once more.
@@ -85,16 +76,19 @@ impl Upstream {
         let config = Config::read(env, prices)?;
         let clients = config.targets.iter().map(|target| Client::new(env, &config.url, target.clone()));
         let clients = clients.collect::<Result<Vec<Client>>>()?;
-        let digester = env.digester();
-        let places: Vec<_> = config.targets.iter().map(|one| (&one.alias, &one.entity, &one.project)).collect();
-        let read_with = (&config.rules.keys, &config.paths, &config.nodes, &config.types, places, digester.of(""));
-        let reading = tags::digest(&format!("{} {read_with:?}", config.url));
-        Ok(Self { config, clients, digester, reading })
+        Ok(Self { config, clients, digester: env.digester() })
     }
 
     /// The words that tag the projects.
     pub fn targets(&self) -> Vec<String> {
         self.config.targets.iter().map(|target| target.alias.clone()).collect()
+    }
+
+    /// Where a project is, and what its runs and summaries are read by.
+    pub fn fingerprint(&self, target: &str) -> String {
+        let place = self.config.targets.iter().find(|one| one.alias == target).map(|one| (&one.entity, &one.project));
+        let Config { url, rules, paths, nodes, types, .. } = &self.config;
+        format!("{url} {place:?} {:?} {paths:?} {nodes:?} {types:?}", rules.keys)
     }
 
     /// Nothing known of a project.
@@ -103,7 +97,6 @@ impl Upstream {
             project: project.to_owned(),
             rules: self.config.rules.clone(),
             at: Timestamp::UNIX_EPOCH,
-            reading: self.reading.clone(),
             counts: None,
             runs: None,
             best: None,
@@ -114,12 +107,12 @@ impl Upstream {
     fn client(&self, target: &str) -> Result<&Client> {
         let client = self.clients.iter().find(|client| client.target.alias == target);
         client.ok_or_else(|| {
-            Error::config("WANDB_PROJECTS", format!("`{target}` is no project; an example: WANDB_PROJECTS=acme/arena"))
+            Error::config("WANDB_PROJECTS", format!("does not name `{target}`, e.g. WANDB_PROJECTS=acme/arena"))
         })
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, target: &str, last: Option<Snapshot>) -> Result<Snapshot> {
+    pub async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         let (client, now) = (self.client(target)?, cx.now());
         let mut snapshot = Snapshot { at: now, ..self.unknown(target) };
         // This question goes first and alone: a key that was replaced is read anew once, and a project that is not
@@ -128,63 +121,54 @@ impl Upstream {
         if let Err(error @ (Error::Auth { .. } | Error::NotFound { .. })) = counts {
             return Err(error);
         }
-        snapshot.counts = cx.part("counts", counts);
-        let healthy = cx.last_full().is_some_and(|full| full <= now && now.duration_since(full) < HEAL);
-        let last = last.filter(|last| healthy && self.continues(last, now, target));
-        let (best, recent) = Box::pin(future::join(self.best(client), self.recent(client, now, last))).await;
-        snapshot.best = cx.part("best", best);
+        snapshot.counts = cx.part(COUNTS, counts);
+        let (best, recent) = Box::pin(future::join(self.best(client), self.recent(cx, client, last.base()))).await;
+        snapshot.best = cx.part(BEST, best);
         match recent {
-            Ok((runs, searched, whole)) => {
-                snapshot.summaries = cx.part("summaries", searched);
-                let (silent, all) = measure::silent(&runs, &snapshot, now);
-                if silent > 0 {
-                    cx.gap("gpus", format!("{silent} of {all} runs do not tell their GPUs"));
-                }
+            Ok((runs, searched)) => {
+                snapshot.summaries = cx.part(SUMMARIES, searched);
+                cx.unread(GPUS, measure::silent(&runs, &snapshot, now));
                 snapshot.runs = Some(runs);
-                if whole {
-                    cx.fetched_whole();
-                }
             }
+            // The others stand on the runs.
             Err(error) => {
-                let why = error.with_causes();
-                for part in ["recent", "summaries", "gpus"] {
-                    cx.gap(part, why.clone());
+                for part in [RECENT, SUMMARIES, GPUS] {
+                    cx.gap(part, error.with_causes());
                 }
             }
         }
         Ok(snapshot)
     }
 
-    /// Whether a fetch may go on from this snapshot.
-    fn continues(&self, last: &Snapshot, now: Timestamp, target: &str) -> bool {
-        last.at <= now && now.duration_since(last.at) <= STALE && last.reading == self.reading && last.project == target
-    }
-
-    /// The runs of the window with the summaries that are needed, and whether everything was asked for.
+    /// The runs of the window with the summaries that are needed.
     async fn recent(
         &self,
+        cx: &Context,
         client: &Client,
-        now: Timestamp,
         last: Option<Snapshot>,
-    ) -> Result<(Vec<Run>, Result<Searched>, bool)> {
+    ) -> Result<(Vec<Run>, Result<Searched>)> {
+        let (now, is_base) = (cx.now(), last.is_some());
         let known = last.and_then(|last| Some((last.at, last.runs?, last.summaries?)));
         if let Some((at, runs, searched)) = known {
             let Recent { mut runs, new } = self.changed(client, now, at, runs).await?;
             let mut search = self.search(client, &mut runs, now);
             match search.continued(new, &searched).await {
-                Ok(Some(searched)) => return Ok((kept(runs), Ok(searched), false)),
+                Ok(Some(searched)) => return Ok((kept(runs), Ok(searched))),
                 // A row wants a run that was never looked at, and whose name is not known any more.
                 Ok(None) => {}
-                Err(error) => return Ok((kept(runs), Err(error), false)),
+                Err(error) => return Ok((kept(runs), Err(error))),
             }
         }
         let mut all = self.list(client, json!({}));
         all.down_to(now - WEEK).await?;
         all.look_again(self.alive_since(now)).await?;
+        if is_base {
+            cx.asked_all();
+        }
         let mut runs = all.runs;
         runs.retain(|_, (_, run)| run.heartbeat_at >= now - WEEK);
         let searched = self.search(client, &mut runs, now).whole().await;
-        Ok((kept(runs), searched, true))
+        Ok((kept(runs), searched))
     }
 
     fn list<'c>(&'c self, client: &'c Client, filters: Value) -> List<'c> {
@@ -284,7 +268,7 @@ impl Upstream {
                 ("after", json!(after)),
                 ("first", json!(PAGE)),
             ]);
-            let Listed { runs: page } = client.project(BEST, variables).await?;
+            let Listed { runs: page } = client.project(BEST_DOCUMENT, variables).await?;
             let next = page.next();
             let best = page.into_nodes().find_map(|node| node.values(&self.config).remove(word));
             if best.is_some() || next.is_none() {
@@ -303,5 +287,5 @@ fn kept(runs: BTreeMap<String, Named>) -> Vec<Run> {
 
 async fn counts(client: &Client) -> Result<Counts> {
     let running = json!({ "state": "running" }).to_string();
-    client.project(COUNTS, variables([("running", json!(running))])).await
+    client.project(COUNTS_DOCUMENT, variables([("running", json!(running))])).await
 }

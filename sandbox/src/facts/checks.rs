@@ -29,210 +29,66 @@ fn holds(condition: &str, target: f64, value: f64) -> bool {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
+/// The checks of one value each, as the definitions have them: name, source, which of it, category, workflow, task, check,
+/// condition, unit.
+const SINGLE: &str = "
+    ci.workflow.tests_blocking_merge github.ci.tests_passing_on_main    -                    ci         latest_state_of_main tests_blocking_merge workflow_passing eq_1     check
+    ci.workflow.benchmarks           github.ci.benchmarks_passing       -                    benchmarks latest_state_of_main benchmarks           workflow_passing eq_1     check
+    ci.workflow.other_failing        github.ci.workflows_failing        role:other           ci         latest_state_of_main other_workflows      failing_count    lt_2     item
+    ci.workflow.flaky_tests          github.ci.flaky_checks_7d          -                    ci         latest_state_of_main tests_blocking_merge flaky_tests      lt_10    run
+    ci.workflow.success_rate         github.ci.success_rate_pct         branch_scope:default ci         ci_smoothness        workflow_success     success_rate     ge_95pct percent
+    ci.workflow.duration.p90         github.ci.duration_p90_minutes     -                    ci         ci_smoothness        workflow_duration    p90_minutes      lt_5m    minute
+    ci.workflow.cancelled            github.ci.timeout_cancellations_7d -                    ci         ci_smoothness        jobs_cancelled       weekly_count     lt_10    run
+    github.hotfix.count              github.commits.hotfix              -                    code       weekly_summary       hotfix_commits       weekly_count     lt_5     commit
+    github.force_merge.count         github.commits.force_merge_7d      -                    code       weekly_summary       force_merges         weekly_count     lt_7     commit
+    github.reverts.count             github.commits.reverts             -                    code       weekly_summary       reverts              weekly_count     le_1     commit
+    github.stale_prs.count           github.prs.stale_count_14d         -                    code       pr_flow              stale_prs            open_over_14d    le_20    item
+    github.pr_cycle_time.p90         github.prs.cycle_time_hours.p90    -                    code       pr_flow              pr_cycle_time        p90_hours        le_48h   hour
+";
+
+/// A row of that table for a repository; the number of its condition is its target.
+fn single(line: &'static str, repo: &str) -> Option<Row> {
+    let mut words = line.split_whitespace();
+    let mut word = || words.next();
+    let (name, metric, which) = (word()?, word()?, word()?);
+    let own: Vec<(&'static str, &str)> = which.split_once(':').into_iter().collect();
+    let tags: Vec<(&'static str, &str)> = std::iter::once(("repo", repo)).chain(own.iter().copied()).collect();
+    let source = series(metric, &tags);
+    let own = own.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+    let (category, workflow, task) = (word()?, word()?.to_owned(), word()?.to_owned());
+    let (check, condition, unit) = (word()?, word()?, word()?);
+    let number: String = condition.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+    let target = number.parse().ok()?;
+    Some(Row { name, source, category, workflow, task, check, condition, target, unit, own })
+}
+
 fn rows(scene: &Scene<'_>) -> Vec<Row> {
     let repo = scene.repo();
-    let simple = |name,
-                  metric: &str,
-                  more: &[(&'static str, &str)],
-                  category,
-                  workflow: &str,
-                  task: &str,
-                  check,
-                  condition,
-                  target,
-                  unit| {
-        let mut tags = vec![("repo", repo.as_str())];
-        tags.extend(more);
-        let own = more.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Row {
-            name,
-            source: series(metric, &tags),
-            category,
-            workflow: workflow.to_owned(),
-            task: task.to_owned(),
-            check,
-            condition,
-            target,
-            unit,
-            own,
-        }
-    };
-    let mut rows = vec![
-        simple(
-            "ci.workflow.tests_blocking_merge",
-            "github.ci.tests_passing_on_main",
-            &[],
-            "ci",
-            "latest_state_of_main",
-            "tests_blocking_merge",
-            "workflow_passing",
-            "eq_1",
-            1.0,
-            "check",
-        ),
-        simple(
-            "ci.workflow.benchmarks",
-            "github.ci.benchmarks_passing",
-            &[],
-            "benchmarks",
-            "latest_state_of_main",
-            "benchmarks",
-            "workflow_passing",
-            "eq_1",
-            1.0,
-            "check",
-        ),
-        simple(
-            "ci.workflow.other_failing",
-            "github.ci.workflows_failing",
-            &[("role", "other")],
-            "ci",
-            "latest_state_of_main",
-            "other_workflows",
-            "failing_count",
-            "lt_2",
-            2.0,
-            "item",
-        ),
-        simple(
-            "ci.workflow.flaky_tests",
-            "github.ci.flaky_checks_7d",
-            &[],
-            "ci",
-            "latest_state_of_main",
-            "tests_blocking_merge",
-            "flaky_tests",
-            "lt_10",
-            10.0,
-            "run",
-        ),
-        simple(
-            "ci.workflow.success_rate",
-            "github.ci.success_rate_pct",
-            &[("branch_scope", "default")],
-            "ci",
-            "ci_smoothness",
-            "workflow_success",
-            "success_rate",
-            "ge_95pct",
-            95.0,
-            "percent",
-        ),
-        simple(
-            "ci.workflow.duration.p90",
-            "github.ci.duration_p90_minutes",
-            &[],
-            "ci",
-            "ci_smoothness",
-            "workflow_duration",
-            "p90_minutes",
-            "lt_5m",
-            5.0,
-            "minute",
-        ),
-        simple(
-            "ci.workflow.cancelled",
-            "github.ci.timeout_cancellations_7d",
-            &[],
-            "ci",
-            "ci_smoothness",
-            "jobs_cancelled",
-            "weekly_count",
-            "lt_10",
-            10.0,
-            "run",
-        ),
-        simple(
-            "github.hotfix.count",
-            "github.commits.hotfix",
-            &[],
-            "code",
-            "weekly_summary",
-            "hotfix_commits",
-            "weekly_count",
-            "lt_5",
-            5.0,
-            "commit",
-        ),
-        simple(
-            "github.force_merge.count",
-            "github.commits.force_merge_7d",
-            &[],
-            "code",
-            "weekly_summary",
-            "force_merges",
-            "weekly_count",
-            "lt_7",
-            7.0,
-            "commit",
-        ),
-        simple(
-            "github.reverts.count",
-            "github.commits.reverts",
-            &[],
-            "code",
-            "weekly_summary",
-            "reverts",
-            "weekly_count",
-            "le_1",
-            1.0,
-            "commit",
-        ),
-        simple(
-            "github.stale_prs.count",
-            "github.prs.stale_count_14d",
-            &[],
-            "code",
-            "pr_flow",
-            "stale_prs",
-            "open_over_14d",
-            "le_20",
-            20.0,
-            "item",
-        ),
-        simple(
-            "github.pr_cycle_time.p90",
-            "github.prs.cycle_time_hours.p90",
-            &[],
-            "code",
-            "pr_flow",
-            "pr_cycle_time",
-            "p90_hours",
-            "le_48h",
-            48.0,
-            "hour",
-        ),
-    ];
-    for label in &scene.settings.bugs {
-        rows.push(simple(
-            "github.bugs.count",
-            "github.issues.open",
-            &[("label", label)],
-            "code",
-            "bug_queue",
-            label,
-            "open_count",
-            "lt_1",
-            1.0,
-            "item",
-        ));
-    }
-    for workflow in blocking(scene) {
-        let name = plain(&workflow);
-        rows.push(simple(
-            "ci.workflow.success",
-            "github.ci.workflow_passing",
-            &[("role", "blocking"), ("workflow", &workflow)],
-            "ci",
-            &name,
-            "tests_blocking_merge",
-            "workflow_success",
-            "eq_success",
-            1.0,
-            "check",
-        ));
-    }
+    let mut rows: Vec<Row> = SINGLE.lines().filter_map(|line| single(line, &repo)).collect();
+    rows.extend(scene.settings.bugs.iter().map(|label| Row {
+        name: "github.bugs.count",
+        source: series("github.issues.open", &[("repo", &repo), ("label", label)]),
+        category: "code",
+        workflow: "bug_queue".to_owned(),
+        task: label.clone(),
+        check: "open_count",
+        condition: "lt_1",
+        target: 1.0,
+        unit: "item",
+        own: vec![("label", label.clone())],
+    }));
+    rows.extend(blocking(scene).into_iter().map(|workflow| Row {
+        name: "ci.workflow.success",
+        source: series("github.ci.workflow_passing", &[("repo", &repo), ("role", "blocking"), ("workflow", &workflow)]),
+        category: "ci",
+        workflow: plain(&workflow),
+        task: "tests_blocking_merge".to_owned(),
+        check: "workflow_success",
+        condition: "eq_success",
+        target: 1.0,
+        unit: "check",
+        own: vec![("role", "blocking".to_owned()), ("workflow", workflow)],
+    }));
     rows
 }
 
@@ -253,8 +109,10 @@ fn verdicts(scene: &Scene<'_>, values: &Values) -> Vec<(Row, Option<f64>, Option
 /// The verdicts on these values, in the counts that add up over time.
 pub(super) fn count_verdicts(scene: &Scene<'_>, values: &Values) -> Values {
     let mut counts = Values::new();
+    let repo = scene.repo();
     for (row, _, passed) in verdicts(scene, values) {
-        let tags = [("workflow_name", row.workflow.as_str()), ("task", row.task.as_str()), ("check", row.check)];
+        let tags =
+            [("target", repo.as_str()), ("workflow_name", &row.workflow), ("task", &row.task), ("check", row.check)];
         let mut add = |name, is: bool| *counts.entry(series(name, &tags)).or_default() += f64::from(u8::from(is));
         add("health.checks.judged.new", passed.is_some());
         add("health.checks.passed.new", passed == Some(true));
@@ -263,6 +121,7 @@ pub(super) fn count_verdicts(scene: &Scene<'_>, values: &Values) -> Values {
 }
 
 pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
+    let repo = scene.repo();
     let mut totals: BTreeMap<&str, usize> = ["pass", "fail", "unknown"].map(|status| (status, 0)).into();
     for (row, value, passed) in verdicts(scene, values) {
         let status = passed.map_or("unknown", |passed| if passed { "pass" } else { "fail" });
@@ -280,12 +139,22 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
         let name = format!("metta.infra.cron.{}", row.name);
         scene.put(values, &name, &tags, value);
         scene.put(values, &format!("{name}.target"), &tags, Some(row.target));
-        scene.put(values, &format!("{name}.status"), &tags, passed.map(|passed| if passed { 1.0 } else { 0.0 }));
+        let verdict = passed.map(|passed| if passed { 1.0 } else { 0.0 });
+        scene.put(values, &format!("{name}.status"), &tags, verdict);
+        scene.put(values, "health.check.state", &state_tags(&row, &repo), verdict);
     }
     for (status, number) in totals {
-        values.insert(series("health.checks", &[("area", "ci"), ("status", status)]), count(number));
+        let tags = [("area", "ci"), ("status", status), ("target", repo.as_str())];
+        values.insert(series("health.checks", &tags), count(number));
     }
     worths(scene, values);
+}
+
+/// The tags of the one row for all verdicts: who is judged, by what, and of what.
+fn state_tags<'r>(row: &'r Row, repo: &'r str) -> Vec<(&'r str, &'r str)> {
+    let judged =
+        [("target", repo), ("workflow_name", row.workflow.as_str()), ("task", &row.task), ("check", row.check)];
+    judged.into_iter().chain(row.own.iter().map(|(key, value)| (*key, value.as_str()))).collect()
 }
 
 fn worths(scene: &Scene<'_>, values: &mut Values) {

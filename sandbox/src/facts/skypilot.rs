@@ -1,5 +1,6 @@
 //! What the rows of SkyPilot should be, worked out from the turns of the model's jobs.
 
+mod unknown;
 mod view;
 
 use super::Values;
@@ -7,6 +8,7 @@ use super::scene::{count, mean, percentile, series};
 use crate::model::skypilot::{Cluster, Controller, Server};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+pub use unknown::{skypilot_gaps, skypilot_unread};
 use view::{Group, View, WORDS, group, views};
 
 /// The configuration that the definitions speak of, with its defaults.
@@ -36,27 +38,6 @@ impl Default for SkySettings {
         let prices = prices.into_iter().map(|(name, pricing, price)| ((name.to_owned(), pricing), price)).collect();
         Self { history_days: 21, long_hours: 48.0, prices }
     }
-}
-
-/// The parts that cannot be read of a server at this time.
-#[must_use]
-pub fn skypilot_gaps(server: &Server, now: Timestamp) -> BTreeSet<&'static str> {
-    let mut gaps = BTreeSet::new();
-    match server.controller {
-        Controller::Up => {}
-        Controller::Absent => gaps.extend(["history", "ended"]),
-        Controller::Unreachable => gaps.extend(["live", "history", "ended", "accelerators"]),
-    }
-    let views = views(server, now);
-    if server.controller == Controller::Up {
-        if views.iter().any(|view| view.group() == Group::Unheard) {
-            gaps.insert("statuses");
-        }
-        if views.iter().any(|view| view.group() == Group::Running && view.gpus().is_none()) {
-            gaps.insert("accelerators");
-        }
-    }
-    gaps
 }
 
 /// Everything about a server that its rows are counted from.

@@ -1,8 +1,10 @@
 //! Training runs at W&B.
 
 mod settings;
+mod unread;
 
 pub use settings::WandbSettings;
+pub use unread::wandb_unread;
 
 use super::Values;
 use super::scene::{count, hours, mean, series};

@@ -3,6 +3,7 @@
 use crate::{Kind, Sample, prefixed, tags};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 /// The most series that one run may send; far above what a collector says, far below what would hurt.
 pub const MOST_SERIES: usize = 20_000;
@@ -11,13 +12,13 @@ pub const MOST_SERIES: usize = 20_000;
 pub const REASONS: [&str; 4] = ["invalid", "too_old", "cardinality", "duplicate"];
 
 /// Datadog drops points that are older than this.
-pub(crate) const OLDEST: SignedDuration = SignedDuration::from_hours(1);
+pub const OLDEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// Datadog drops points that are further ahead than this.
-const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 /// The tags of every series of a run, and the names it may change.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Base {
     /// How the run was started: `cron` or `stable_suite`.
     pub source: &'static str,
@@ -33,13 +34,19 @@ pub struct Base {
     pub historical: bool,
 }
 
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base").field("collector", &self.collector).finish_non_exhaustive()
+    }
+}
+
 /// How many samples were not sent, by reason.
 pub type Dropped = BTreeMap<&'static str, usize>;
 
 /// Sorts out what may not be sent; samples without a value are left out and are no loss.
 #[must_use]
 pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
-    let mut dropped = Dropped::new();
+    let mut refused: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
     let mut seen = HashSet::new();
     let mut admitted = Vec::with_capacity(samples.len());
     for sample in samples {
@@ -59,11 +66,17 @@ pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp)
         });
         match reason {
             None => admitted.push(sample),
+            // Earlier runs sent it, or its slot is counted as missed.
+            Some("too_old") if sample.is_slot() => {}
             Some(reason) => {
-                tracing::warn!(series = sample.series(), reason, "sample not sent");
-                *dropped.entry(reason).or_default() += 1;
+                refused.entry(reason).or_insert_with(|| (0, sample.series())).0 += 1;
             }
         }
+    }
+    let mut dropped = Dropped::new();
+    for (reason, (number, example)) in refused {
+        tracing::warn!(reason, number, example, "samples not sent");
+        dropped.insert(reason, number);
     }
     (admitted, dropped)
 }
@@ -93,13 +106,13 @@ mod tests {
 
     crate::catalogue! {
         /// A level.
-        LEVEL = Gauge "test.level" in Item by ["repo"];
+        LEVEL = Gauge "test.level" in Item by ["repo"], fold Sum, better Neither;
         /// How long a thing took.
-        TOOK = Distribution "test.took" in Hour by [];
+        TOOK = Distribution "test.took" in Hour by [], fold None, better Neither;
         /// A name that Datadog would change.
-        ODD = Gauge "test..odd" in Hour by [];
+        ODD = Gauge "test..odd" in Hour by [], fold None, better Neither;
         /// A check without its tags.
-        NAKED = Gauge "metta.infra.cron.naked" in Check by [];
+        NAKED = Gauge "metta.infra.cron.naked" in Check by [], fold None, better Neither;
     }
 
     fn base() -> Base {

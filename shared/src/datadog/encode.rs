@@ -102,8 +102,8 @@ fn write_head(json: &mut Vec<u8>, sample: &Sample, base: &Base) {
     json.extend_from_slice(br#"{"metric":""#);
     json.extend_from_slice(prefixed(&sample.name, &base.prefix).as_bytes());
     json.extend_from_slice(br#"","tags":["#);
-    let category =
-        if sample.tag_value("workflow_category").is_some() { None } else { Some(tags::category(&sample.name)) };
+    let own_category = sample.tag_value("workflow_category").is_some();
+    let category = (!own_category).then(|| sample.category.unwrap_or_else(|| tags::category(&sample.name)));
     let fixed: [(&str, Option<&str>); 5] = [
         ("collector", Some(base.collector)),
         ("env", Some(&base.env)),
@@ -152,11 +152,11 @@ mod tests {
 
     crate::catalogue! {
         /// A level.
-        LEVEL = Gauge "github.prs.open" in Item by ["repo"];
+        LEVEL = Gauge "github.prs.open" in Item by ["repo"], fold Sum, better Neither;
         /// Things in a slot.
-        NEW = Count "github.prs.merged.new" in Item by ["repo"];
+        NEW = Count "github.prs.merged.new" in Item by ["repo"], fold Sum, better Neither;
         /// How long a thing took.
-        TOOK = Distribution "github.prs.cycle_time" in Hour by ["repo"];
+        TOOK = Distribution "github.prs.cycle_time" in Hour by ["repo"], fold None, better Neither;
     }
 
     const NOW: &str = "2026-01-08T12:00:00Z";

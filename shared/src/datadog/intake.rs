@@ -1,10 +1,12 @@
 //! Delivers payloads: what Datadog will not take whole is cut in two, what it cannot take now comes back.
 
 use super::{Endpoint, Payload};
+use crate::http::was_never_sent;
 use crate::{Auth, Env, Error, Http, Result};
 use bytes::Bytes;
-use http::{HeaderName, Request, header};
-use std::collections::BTreeMap;
+use http::{HeaderName, Request, StatusCode, header};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 /// The kinds of failed submissions; a closed set.
 pub const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server", "network"];
@@ -12,12 +14,26 @@ pub const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server", "netwo
 /// How many requests a payload may cost while its bad series are searched for.
 const SEARCH: usize = 200;
 
+/// With so many pieces refused and not a single one taken, it is the way that is wrong and not the series.
+const HOPELESS: usize = 31;
+
+/// The largest answer of Datadog's that is read.
+const LARGEST: usize = 1024 * 1024;
+
 /// Where samples go.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Intake {
     http: Http,
+    /// For observations, which add up: what may have been taken is not sent again.
+    once: Http,
     base: String,
     site: String,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Intake")
+    }
 }
 
 /// What became of payloads.
@@ -25,13 +41,13 @@ pub struct Intake {
 pub struct Delivery {
     /// Series that were accepted.
     pub accepted: usize,
-    /// Series that Datadog refuses for what they are.
+    /// Series that Datadog refuses for what they are, while it takes others.
     pub rejected: usize,
-    /// What it could not take now.
-    pub undelivered: Vec<Payload>,
-    /// Failed submissions by kind.
+    /// What it could not take now, with the kind of failure that kept it.
+    pub undelivered: Vec<(Payload, &'static str)>,
+    /// Failures of payloads that are not kept for a later run, by kind.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Why credentials were refused, if they were.
+    /// Why no run will get through before a person has done something, if that is so.
     pub refused: Option<String>,
 }
 
@@ -43,12 +59,13 @@ impl Intake {
     pub fn connect(env: &Env) -> Result<Self> {
         let site = env.get("DD_SITE").unwrap_or("datadoghq.com").to_owned();
         if !site.contains('.') || !site.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)) {
-            return Err(Error::config("DD_SITE", format!("`{site}` is no site; an example: DD_SITE=datadoghq.eu")));
+            return Err(Error::config("DD_SITE", format!("`{site}` is not a site, e.g. DD_SITE=datadoghq.eu")));
         }
         let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
         let key = env.required_secret("DD_API_KEY", "it is an API key of your Datadog organisation")?;
         let auth = Auth::Header(HeaderName::from_static("dd-api-key"), key);
-        Ok(Self { http: Http::new(env, "datadog", base.clone(), auth)?, base, site })
+        let http = Http::new(env, "datadog", base.clone(), auth)?.largest(LARGEST);
+        Ok(Self { once: http.clone().unrepeated(), http, base, site })
     }
 
     /// Asks whether the key is good, which stores nothing.
@@ -62,7 +79,6 @@ impl Intake {
 
     fn explained(&self, error: Error) -> Error {
         match error {
-            // Datadog knows a key on one site alone, and elsewhere it looks like a wrong one.
             Error::Auth { what, .. } => {
                 Error::Intake { what: format!("{what}; is the key of the site {}?", self.site) }
             }
@@ -71,56 +87,71 @@ impl Intake {
     }
 
     /// Delivers payloads one after the other. After the first that cannot be taken now, the rest comes back untried.
-    pub async fn deliver(&self, payloads: Vec<Payload>) -> Delivery {
-        let mut delivery = Delivery::default();
+    /// `open` says that Datadog took something else of this run: without that, and where everything here is refused, it
+    /// is the way that is wrong, so that everything comes back.
+    pub async fn deliver(&self, payloads: Vec<Payload>, open: bool) -> Delivery {
+        let mut search = Search { open, ..Search::default() };
         let mut payloads = payloads.into_iter();
         for payload in payloads.by_ref() {
-            if !self.deliver_one(payload, &mut delivery).await {
+            if let Some(kind) = self.deliver_one(payload, &mut search).await {
+                search.delivery.undelivered.extend(payloads.map(|payload| (payload, kind)));
                 break;
             }
         }
-        delivery.undelivered.extend(payloads);
-        delivery
+        search.delivery
     }
 
-    /// Delivers one payload; false when there is no use in trying another one now.
-    async fn deliver_one(&self, payload: Payload, delivery: &mut Delivery) -> bool {
-        let mut waiting = vec![payload];
+    /// Sends a payload of observations once, whole.
+    pub(crate) async fn observe(&self, payload: &Payload) -> std::result::Result<(), Unobserved> {
+        let Err(error) = self.post(payload).await else { return Ok(()) };
+        Err(match error {
+            Error::Status { status: 400 | 413, .. } => Unobserved::Unfit,
+            error => {
+                let mut search = Search::default();
+                let kind = search.failed(&error, self);
+                // Behind a gateway that gave up somebody may have taken it all the same.
+                let lost = matches!(
+                    error,
+                    Error::Network { .. } | Error::Timeout { .. } | Error::Status { status: 502 | 504, .. }
+                );
+                let is_answered = !lost || was_never_sent(&error);
+                Unobserved::Closed { kind, refused: search.delivery.refused, is_answered }
+            }
+        })
+    }
+
+    /// Delivers one payload; the kind of failure when there is no use in trying another one now.
+    async fn deliver_one(&self, payload: Payload, search: &mut Search) -> Option<&'static str> {
+        // The large pieces first: one that is taken shows soonest that the way is right.
+        let mut waiting = VecDeque::from([payload]);
         let mut requests = 0;
-        while let Some(payload) = waiting.pop() {
+        while let Some(payload) = waiting.pop_front() {
             requests += 1;
             let error = match self.post(&payload).await {
                 Ok(()) => {
-                    delivery.accepted += payload.len();
+                    search.delivery.accepted += payload.len();
                     continue;
                 }
                 Err(error) => error,
             };
-            let halves = match &error {
-                Error::Status { status: 400 | 413, .. } if requests < SEARCH => payload.halves(),
-                Error::Status { status: 400..=407 | 409..=499, .. } => Ok(None),
-                _ => {
-                    *delivery.errors.entry(kind(&error)).or_default() += 1;
-                    if matches!(error, Error::Auth { .. }) {
-                        delivery.refused = Some(self.explained(error).to_string());
-                    } else {
-                        tracing::warn!(error = error.with_causes(), "payload not delivered");
-                    }
-                    delivery.undelivered.push(payload);
-                    delivery.undelivered.append(&mut waiting);
-                    return false;
-                }
-            };
-            if let Ok(Some((first, second))) = halves {
-                waiting.extend([second, first]);
-                continue;
+            let may_be_cut = matches!(error, Error::Status { status: 400 | 413, .. }) && !search.is_hopeless();
+            if !may_be_cut {
+                let kind = search.failed(&error, self);
+                let rest = std::mem::take(&mut search.refused).into_iter().map(|(payload, _)| payload);
+                let pieces = rest.chain([payload]).chain(waiting);
+                search.delivery.undelivered.extend(Payload::joined(pieces).map(|payload| (payload, kind)));
+                return Some(kind);
             }
-            let body: String = String::from_utf8_lossy(&payload.plain()).chars().take(400).collect();
-            tracing::error!(error = %error, series = payload.len(), body, "datadog rejects these series");
-            *delivery.errors.entry("rejected").or_default() += 1;
-            delivery.rejected += payload.len();
+            match if requests < SEARCH { payload.halves() } else { Ok(None) } {
+                Ok(Some((first, second))) => {
+                    search.cut += 1;
+                    waiting.extend([first, second]);
+                }
+                _ => search.refused.push((payload, error)),
+            }
         }
-        true
+        search.end_payload();
+        None
     }
 
     async fn post(&self, payload: &Payload) -> Result<()> {
@@ -134,7 +165,80 @@ impl Intake {
             .header(header::CONTENT_ENCODING, endpoint.encoding())
             .body(Bytes::copy_from_slice(payload.compressed()))
             .map_err(|_| Error::config("DATADOG_URL", format!("no request can be made to `{}`", self.base)))?;
-        self.http.send(request).await.map(drop)
+        let http = if endpoint == Endpoint::Distribution { &self.once } else { &self.http };
+        let answer = http.send(request).await?;
+        if answer.status() == StatusCode::ACCEPTED {
+            return Ok(());
+        }
+        // A page of a proxy or of a login answers 200 to everything.
+        let what = format!("POST {}, where only 202 accepts", endpoint.path());
+        Err(Error::Status { upstream: "datadog", status: answer.status().as_u16(), what })
+    }
+}
+
+/// Why observations were not taken.
+#[derive(Debug)]
+pub(crate) enum Unobserved {
+    /// Something in the payload is wrong, and none of it was taken.
+    Unfit,
+    /// Nothing can be taken now.
+    Closed {
+        /// The kind of failure.
+        kind: &'static str,
+        /// Why a person has to do something first, if that is so.
+        refused: Option<String>,
+        /// Whether it is known that nothing was taken; else an answer was lost.
+        is_answered: bool,
+    },
+}
+
+/// The search for what Datadog will not take.
+#[derive(Default)]
+struct Search {
+    delivery: Delivery,
+    open: bool,
+    cut: usize,
+    refused: Vec<(Payload, Error)>,
+}
+
+impl Search {
+    fn is_hopeless(&self) -> bool {
+        !self.open && self.delivery.accepted == 0 && self.cut + self.refused.len() >= HOPELESS
+    }
+
+    /// Notes why nothing more can be taken now.
+    fn failed(&mut self, error: &Error, intake: &Intake) -> &'static str {
+        let kind = kind(error);
+        if kind == "rejected" {
+            let why = match error {
+                // Datadog knows a key on one site alone, and elsewhere it looks like a wrong one.
+                Error::Auth { what, .. } => format!("{what}; is the key of the site {}?", intake.site),
+                other => format!("{other}; is there a proxy in the way, or a wrong address?"),
+            };
+            self.delivery.refused = Some(why);
+        } else {
+            tracing::warn!(error = error.with_causes(), "payload not delivered");
+        }
+        kind
+    }
+
+    /// Tells series that are wrong from a way that is, once a payload is through.
+    fn end_payload(&mut self) {
+        let way_is_right = self.open || self.delivery.accepted > 0;
+        let refused = std::mem::take(&mut self.refused);
+        if way_is_right {
+            for (payload, error) in refused {
+                let body: String = String::from_utf8_lossy(&payload.plain()).chars().take(400).collect();
+                tracing::error!(error = %error, series = payload.len(), body, "datadog rejects these series");
+                *self.delivery.errors.entry("rejected").or_default() += 1;
+                self.delivery.rejected += payload.len();
+            }
+        } else if let Some((_, error)) = refused.first() {
+            let why = format!("{error}, and everything else of this run is refused as well");
+            self.delivery.refused.get_or_insert(why);
+            let whole = Payload::joined(refused.into_iter().map(|(payload, _)| payload));
+            self.delivery.undelivered.extend(whole.map(|payload| (payload, "rejected")));
+        }
     }
 }
 
@@ -157,7 +261,7 @@ mod tests {
 
     crate::catalogue! {
         /// A level.
-        LEVEL = Gauge "test.level" in Item by ["n"];
+        LEVEL = Gauge "test.level" in Item by ["n"], fold Sum, better Neither;
     }
 
     fn payload(series: usize) -> Vec<Payload> {
@@ -187,7 +291,7 @@ mod tests {
     ) -> (Delivery, Fake) {
         let fake = Fake::start(answer).await;
         let intake = Intake::connect(&Env::of([("DATADOG_URL", fake.url()), ("DD_API_KEY", "k3y")])).unwrap();
-        (intake.deliver(payload(series)).await, fake)
+        (intake.deliver(payload(series), false).await, fake)
     }
 
     fn accepted() -> Reply {
@@ -231,10 +335,38 @@ mod tests {
         ] {
             let answer = reply.clone();
             let (delivery, _) = deliver(5, move |_, _| answer.clone()).await;
-            let back: usize = delivery.undelivered.iter().map(Payload::len).sum();
-            assert_eq!((delivery.accepted, back), (0, 5), "{reply:?}");
-            assert!(delivery.errors.contains_key(kind) || kind == "network", "{:?}", delivery.errors);
+            let back: Vec<_> = delivery.undelivered.iter().map(|(payload, kind)| (payload.len(), *kind)).collect();
+            assert_eq!((delivery.accepted, back, delivery.refused), (0, vec![(5, kind)], None), "{reply:?}");
+            assert!(delivery.errors.is_empty(), "it is told by the run that delivers it: {:?}", delivery.errors);
         }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_answers_in_datadogs_place_costs_no_series_and_is_said_loudly() {
+        let page = || Reply::Answer(200, vec![("content-type", "text/html".to_owned())], b"<h1>Sign in</h1>".to_vec());
+        for (reply, requests) in [
+            (Reply::status(407), 1),
+            (Reply::status(404), 1),
+            (Reply::status(302).header("location", "https://sso.example.com/"), 1),
+            (page(), 1),
+            (Reply::status(200), 1),
+            (Reply::status(400), HOPELESS + 1),
+            (Reply::status(413), HOPELESS + 1),
+        ] {
+            let answer = reply.clone();
+            let (delivery, fake) = deliver(500, move |_, _| answer.clone()).await;
+            let back: usize = delivery.undelivered.iter().map(|(payload, _)| payload.len()).sum();
+            assert_eq!((delivery.accepted, delivery.rejected, back), (0, 0, 500), "{reply:?}");
+            assert!(delivery.refused.is_some() && delivery.errors.is_empty(), "{reply:?}");
+            assert_eq!(delivery.undelivered.len(), 1, "in one piece: {reply:?}");
+            assert_eq!(fake.seen().len(), requests, "{reply:?}");
+        }
+        // A single series cannot be told from a whole run, unless others of it were taken.
+        let (delivery, fake) = deliver(1, |_, _| Reply::status(400)).await;
+        assert_eq!((delivery.rejected, delivery.undelivered.len()), (0, 1));
+        let intake = Intake::connect(&Env::of([("DATADOG_URL", fake.url()), ("DD_API_KEY", "k3y")])).unwrap();
+        let delivery = intake.deliver(payload(1), true).await;
+        assert_eq!((delivery.rejected, delivery.undelivered.len(), delivery.refused), (1, 0, None));
     }
 
     #[tokio::test]

@@ -6,8 +6,10 @@ mod intake;
 mod payload;
 mod spool;
 
-pub use admit::{Base, Dropped, MOST_SERIES, REASONS, admit};
+pub(crate) use admit::AHEAD;
+pub use admit::{Base, Dropped, MOST_SERIES, OLDEST, REASONS, admit};
 pub use encode::encode;
+pub(crate) use intake::Unobserved;
 pub use intake::{Delivery, Intake, PUSH_ERRORS};
 pub use payload::{Endpoint, LIMITS, Limits, Payload};
-pub use spool::{Flush, Held, Mark, Spool};
+pub(crate) use spool::{Found, Spool};

@@ -114,6 +114,14 @@ impl Payload {
         Self::new(endpoint, items, ends)
     }
 
+    /// A payload of observations again from the JSON of its body.
+    ///
+    /// # Errors
+    /// When it is no body of ours.
+    pub(crate) fn observations(plain: &str) -> Result<Self> {
+        Self::from_plain(Endpoint::Distribution, plain)
+    }
+
     /// Where it goes.
     #[must_use]
     pub const fn endpoint(&self) -> Endpoint {
@@ -145,6 +153,12 @@ impl Payload {
         &self.compressed
     }
 
+    /// The same as text, for keeping it.
+    pub(crate) fn text(&self) -> String {
+        // It was written as JSON by us, or came in as text.
+        String::from_utf8_lossy(&self.plain()).into_owned()
+    }
+
     /// The same series in two payloads; nothing when there is only one series.
     ///
     /// # Errors
@@ -158,6 +172,31 @@ impl Payload {
         let ends = self.ends[middle..].iter().map(|end| end - cut).collect();
         let first = Self::new(self.endpoint, self.items[..cut].to_vec(), self.ends[..middle].to_vec())?;
         Ok(Some((first, Self::new(self.endpoint, self.items[cut..].to_vec(), ends)?)))
+    }
+
+    /// The series of several pieces of one payload in one again; nothing of nothing.
+    pub(super) fn joined(pieces: impl Iterator<Item = Self>) -> Option<Self> {
+        pieces.reduce(|mut whole, piece| {
+            let shift = whole.items.len();
+            whole.items.extend_from_slice(&piece.items);
+            whole.ends.extend(piece.ends.iter().map(|end| end + shift));
+            whole.compressed.clear();
+            whole
+        })
+    }
+
+    /// Several payloads of one endpoint as one, where that is within the limits.
+    ///
+    /// # Errors
+    /// When it cannot be compressed.
+    pub(crate) fn merged<'a>(pieces: impl Iterator<Item = &'a Self> + Clone, limits: Limits) -> Result<Option<Self>> {
+        let room = OPEN.len() + CLOSE.len();
+        if pieces.clone().map(|piece| piece.items.len()).sum::<usize>() + room > limits.plain {
+            return Ok(None);
+        }
+        let Some(whole) = Self::joined(pieces.cloned()) else { return Ok(None) };
+        let whole = Self::new(whole.endpoint, whole.items, whole.ends)?;
+        Ok(Some(whole).filter(|whole| whole.compressed.len() <= limits.compressed))
     }
 
     pub(super) fn within(self, limits: Limits, into: &mut Vec<Self>) -> Result<()> {

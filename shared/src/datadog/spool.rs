@@ -1,246 +1,166 @@
-//! Keeps what Datadog did not take, and observations until it did; any later run of any function delivers them.
+//! Keeps gauges and a run's own counts that Datadog did not take, for the next runs of the same function and scope.
 
-use super::admit::OLDEST;
-use super::{Delivery, Endpoint, Intake, Payload};
-use crate::cursor::Cursor;
-use crate::{Error, Result, Store, store::Version};
-use jiff::Timestamp;
+use super::{Endpoint, OLDEST, PUSH_ERRORS, Payload};
+use crate::{Error, Result, Store, http};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
-/// Which commit of which cursor makes a spooled payload true.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// The collector.
-    pub collector: String,
-    /// Its target.
-    pub target: String,
-    /// The cursor's `until` once it is committed.
-    pub until: Timestamp,
-}
+/// The scope of a run over all targets.
+const ALL: &str = "all";
+
+/// The most keys of a spool that a run looks at, and the most entries that it delivers or gives up.
+const MOST_KEYS: usize = 5000;
+const MOST_ENTRIES: usize = 500;
+
+/// How many entries are read or moved side by side.
+const AT_ONCE: usize = 8;
+
+/// The largest entry that is read: a body at its limit, as text inside of JSON.
+const LARGEST: usize = 16 * 1024 * 1024;
 
 /// A payload in the store.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    endpoint: Endpoint,
-    /// The time of its oldest point.
-    stamp: Timestamp,
-    /// What must be committed before it may be sent.
-    mark: Option<Mark>,
-    /// Until then it belongs to the run that wrote or took it.
-    leased_until: Timestamp,
+pub(crate) struct Entry {
+    /// When its oldest point becomes too old for Datadog.
+    expires: Timestamp,
+    /// The kind of failure that brought it here; whoever delivers it or gives it up counts it.
+    pub kind: String,
     body: String,
 }
 
-/// The folder of undelivered payloads.
+/// What a run finds in the spool of its scope, before it delivers anything.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Keys of its own scope that may still be delivered, oldest first, with the time of their points.
+    pub waiting: Vec<(Timestamp, String)>,
+    /// Keys, of other scopes too where it runs over all, whose points are too old by now.
+    pub expired: Vec<String>,
+    /// How many entries of its scope there are, and the time of the oldest.
+    pub depth: usize,
+    pub oldest: Option<Timestamp>,
+}
+
+/// The spool of one function and scope.
 #[derive(Debug, Clone)]
-pub struct Spool {
+pub(crate) struct Spool {
     store: Store,
+    collector: &'static str,
+    scope: String,
     /// What the clock on the wall says.
     wall: Timestamp,
-    /// When this run is over for certain.
-    lease: Timestamp,
-}
-
-/// A payload that this run put into the spool and is to send itself.
-#[derive(Debug)]
-pub struct Held {
-    key: String,
-}
-
-/// What a flush came to.
-#[derive(Debug, Default)]
-pub struct Flush {
-    /// What became of the payloads.
-    pub delivery: Delivery,
-    /// Payloads that are still waiting.
-    pub depth: usize,
-    /// The time of the oldest point among them.
-    pub oldest: Option<Timestamp>,
-    /// Payloads whose points became too old for Datadog; they lie under `expired/`.
-    pub expired: usize,
+    /// How long Datadog takes points of the entries.
+    lasts: SignedDuration,
 }
 
 impl Spool {
-    /// The spool of a store, for a run that is over by `lease`.
-    #[must_use]
-    pub const fn new(store: Store, wall: Timestamp, lease: Timestamp) -> Self {
-        Self { store, wall, lease }
+    /// The spool of runs over all targets, or of those that name this one.
+    pub(crate) fn new(store: &Store, collector: &'static str, target: Option<&str>, wall: Timestamp) -> Self {
+        let scope = target.map_or_else(|| ALL.to_owned(), http::escape);
+        Self { store: store.clone(), collector, scope, wall, lasts: OLDEST }
     }
 
-    /// Puts a payload into the spool. With a mark it waits for that commit, and belongs to this run for as long as it lasts.
+    fn folder(&self) -> String {
+        format!("spool/{}", self.collector)
+    }
+
+    /// What there is. Ages are told by the keys, so that nothing is read.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn look(&self) -> Result<Found> {
+        let own = format!("{}/{}/", self.folder(), self.scope);
+        let prefix = if self.scope == ALL { format!("{}/", self.folder()) } else { own.clone() };
+        let mut found = Found::default();
+        for key in self.store.list(&prefix, MOST_KEYS).await? {
+            let time = time_of(&key);
+            // What has no time in its key is no entry of ours, and is set aside when it is read.
+            let is_expired = time.is_some_and(|time| time + self.lasts < self.wall);
+            if key.starts_with(&own) {
+                found.depth += 1;
+                found.oldest = [found.oldest, time].into_iter().flatten().min();
+            }
+            if is_expired {
+                found.expired.push(key);
+            } else if key.starts_with(&own) {
+                found.waiting.push((time.unwrap_or(Timestamp::MIN), key));
+            }
+        }
+        found.waiting.sort();
+        Ok(found)
+    }
+
+    /// Keeps a payload whose points are of this time.
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn put(&self, payload: &Payload, collector: &str, stamp: Timestamp, mark: Option<Mark>) -> Result<Held> {
-        let leased_until = if mark.is_some() { self.lease } else { self.wall };
-        let body = String::from_utf8(payload.plain()).map_err(|error| Error::store("spool a payload", error))?;
-        let entry = Entry { endpoint: payload.endpoint(), stamp, mark, leased_until, body };
-        self.insert(collector, &entry).await
-    }
-
-    /// Two runs of one target may put the same body at once, so that each has a key of its own.
-    async fn insert(&self, collector: &str, entry: &Entry) -> Result<Held> {
+    pub(crate) async fn keep(&self, payload: &Payload, now: Timestamp, kind: &str) -> Result<()> {
+        let entry = Entry { expires: now + self.lasts, kind: kind.to_owned(), body: payload.text() };
+        // Two runs may keep something at once, so that each has a key of its own.
         let unique = RandomState::new().hash_one(std::process::id());
-        let key = format!("spool/{:011}-{collector}-{}-{unique:016x}", entry.stamp.as_second(), entry.endpoint.word());
-        self.store.put(&key, pack(entry)?).await?;
-        Ok(Held { key })
+        let key = format!("{}/{}/{:011}-{unique:016x}", self.folder(), self.scope, now.as_second());
+        self.store.put(&key, pack(&entry)?).await
     }
 
-    /// Takes a payload out of the spool: it was delivered, or must not be.
+    /// Reads an entry; nothing where another run took it, or where it cannot be read and was set aside.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn release(&self, held: &Held) -> Result<()> {
-        self.store.delete(&held.key).await
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<(Payload, String)>> {
+        let Some(object) = self.store.get(key, LARGEST).await? else { return Ok(None) };
+        let entry = unpack(&object.bytes).and_then(|entry| {
+            let payload = Payload::from_plain(Endpoint::Series, &entry.body)?;
+            Ok((payload, entry.kind))
+        });
+        match entry {
+            Ok(read) => Ok(Some(read)),
+            Err(error) => {
+                let why = error.with_causes();
+                tracing::error!(key, why, "unreadable payload in the spool: set aside");
+                self.set_aside(key, &why, &object.bytes).await?;
+                Ok(None)
+            }
+        }
     }
 
-    /// Settles a payload that this run tried to send: what was taken leaves the spool, the rest waits for a later run.
+    /// Takes an entry out of the spool: it was delivered, or is not needed.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn settle(&self, held: &Held, rest: &[Payload]) -> Result<()> {
-        if !rest.is_empty()
-            && let Some(object) = self.store.get(&held.key).await?
-        {
-            self.keep_rest(&unpack(&object.bytes)?, rest).await?;
-        }
-        self.release(held).await
+    pub(crate) async fn remove(&self, key: &str) -> Result<()> {
+        self.store.delete(key).await
     }
 
-    /// What was taken of a payload must not be sent again, and the rest need not wait for this run to be over.
-    async fn keep_rest(&self, entry: &Entry, rest: &[Payload]) -> Result<()> {
-        let collector = entry.mark.as_ref().map_or("unknown", |mark| mark.collector.as_str());
-        for rest in rest {
-            let body = String::from_utf8_lossy(&rest.plain()).into_owned();
-            self.insert(collector, &Entry { body, leased_until: self.wall, ..entry.copy() }).await?;
-        }
-        Ok(())
-    }
-
-    /// Delivers what is waiting, oldest first, until Datadog takes no more.
+    /// Gives up entries whose points became too old; they lie under `expired/`. Gives the kind of failure of each.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn flush(&self, intake: &Intake) -> Result<Flush> {
-        let mut flush = Flush::default();
-        let mut open = true;
-        for key in self.store.list("spool/").await? {
-            let Some(object) = self.store.get(&key).await? else {
-                continue;
+    pub(crate) async fn expire(&self, keys: Vec<String>) -> Vec<Result<Option<String>>> {
+        let moves = keys.into_iter().take(MOST_ENTRIES).map(|key| async move {
+            let Some(object) = self.store.get(&key, LARGEST).await? else { return Ok(None) };
+            let (kind, why) = match unpack(&object.bytes) {
+                Ok(entry) => (entry.kind, format!("too old for datadog since {}", entry.expires)),
+                Err(error) => ("rejected".to_owned(), error.with_causes()),
             };
-            let Ok(entry) = unpack(&object.bytes) else {
-                tracing::error!(key, "unreadable payload in the spool: set aside");
-                self.set_aside(&key, object.bytes).await?;
-                continue;
-            };
-            let waits = match self.fate(&entry).await? {
-                Fate::Send if open => !self.send(&key, &entry, &object.version, intake, &mut flush).await?,
-                Fate::Discard => {
-                    self.store.delete(&key).await?;
-                    false
-                }
-                Fate::Expire => {
-                    flush.expired += 1;
-                    self.set_aside(&key, object.bytes).await?;
-                    false
-                }
-                Fate::Wait | Fate::Send => true,
-            };
-            open = flush.delivery.undelivered.is_empty();
-            if waits {
-                flush.depth += 1;
-                flush.oldest = Some(flush.oldest.map_or(entry.stamp, |oldest| oldest.min(entry.stamp)));
-            }
-        }
-        Ok(flush)
+            self.set_aside(&key, &why, &object.bytes).await?;
+            Ok(Some(kind))
+        });
+        stream::iter(moves.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await
     }
 
-    async fn fate(&self, entry: &Entry) -> Result<Fate> {
-        let leased = entry.leased_until > self.wall;
-        if let Some(mark) = &entry.mark {
-            let (cursor, _, _) = Cursor::load(&self.store, &mark.collector, &mark.target).await?;
-            let committed = cursor.is_some_and(|cursor| cursor.until >= mark.until);
-            if leased {
-                return Ok(Fate::Wait);
-            }
-            if !committed {
-                // Its run died before the commit: the next run of the target observes the same things again.
-                return Ok(Fate::Discard);
-            }
-        }
-        Ok(if entry.stamp < self.wall - OLDEST { Fate::Expire } else { Fate::Send })
-    }
-
-    async fn send(
-        &self,
-        key: &str,
-        entry: &Entry,
-        version: &Version,
-        intake: &Intake,
-        flush: &mut Flush,
-    ) -> Result<bool> {
-        if entry.endpoint == Endpoint::Distribution {
-            // Observations add up, so only one run may send them: it says so first.
-            let taken = Entry { leased_until: self.lease, ..entry.copy() };
-            if self.store.put_if(key, pack(&taken)?, Some(version)).await?.is_none() {
-                return Ok(false);
-            }
-        }
-        let payload = Payload::from_plain(entry.endpoint, &entry.body)?;
-        let mut delivery = intake.deliver(vec![payload]).await;
-        let done = delivery.undelivered.is_empty();
-        if done {
-            self.store.delete(key).await?;
-        } else {
-            self.keep_rest(entry, &delivery.undelivered).await?;
-            self.store.delete(key).await?;
-        }
-        flush.delivery.absorb(&mut delivery);
-        Ok(done)
-    }
-
-    async fn set_aside(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        self.store.put(&key.replacen("spool/", "expired/", 1), bytes).await?;
+    async fn set_aside(&self, key: &str, why: &str, bytes: &[u8]) -> Result<()> {
+        let aside = key.replacen("spool/", "expired/", 1);
+        self.store.put(&format!("{aside}.why"), why.as_bytes().to_vec()).await?;
+        self.store.put(&aside, bytes.to_vec()).await?;
         self.store.delete(key).await
     }
 }
 
-enum Fate {
-    Send,
-    Wait,
-    Discard,
-    Expire,
-}
-
-impl Entry {
-    fn copy(&self) -> Self {
-        Self { mark: self.mark.clone(), body: self.body.clone(), ..*self }
-    }
-}
-
-impl Delivery {
-    /// Adds what became of other payloads.
-    pub fn absorb(&mut self, other: &mut Self) {
-        self.accepted += other.accepted;
-        self.rejected += other.rejected;
-        self.undelivered.append(&mut other.undelivered);
-        for (kind, number) in std::mem::take(&mut other.errors) {
-            *self.errors.entry(kind).or_default() += number;
-        }
-        self.refused = self.refused.take().or_else(|| other.refused.take());
-    }
-
-    /// Failed submissions by kind, added to those of another delivery.
-    #[must_use]
-    pub fn errors_with(&self, other: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-        let mut sum = other.clone();
-        for (kind, number) in &self.errors {
-            *sum.entry((*kind).to_owned()).or_default() += number;
-        }
-        sum
-    }
+/// The time of an entry's points, as its key says it.
+fn time_of(key: &str) -> Option<Timestamp> {
+    let (seconds, _) = key.rsplit('/').next()?.split_once('-')?;
+    Timestamp::from_second(seconds.parse().ok()?).ok()
 }
 
 fn pack(entry: &Entry) -> Result<Vec<u8>> {
@@ -249,6 +169,10 @@ fn pack(entry: &Entry) -> Result<Vec<u8>> {
 }
 
 fn unpack(bytes: &[u8]) -> Result<Entry> {
-    let json = zstd::decode_all(bytes).map_err(|error| Error::store("decompress a spooled payload", error))?;
-    serde_json::from_slice(&json).map_err(|error| Error::store("read a spooled payload", error))
+    let json = crate::store::unpacked(bytes, LARGEST)?;
+    let entry: Entry = serde_json::from_slice(&json).map_err(|error| Error::store("read a spooled payload", error))?;
+    if PUSH_ERRORS.contains(&entry.kind.as_str()) {
+        return Ok(entry);
+    }
+    Err(Error::store("read a spooled payload", "its kind of failure is not a known one"))
 }

@@ -29,6 +29,8 @@ pub enum Reply {
     Half(Vec<u8>),
     /// No answer for this long, then an empty one.
     Slow(std::time::Duration),
+    /// No answer at all.
+    Hang,
 }
 
 impl Reply {
@@ -116,6 +118,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, answer: Arc<im
         };
         let (bytes, whole) = match answer(number, &request) {
             Reply::Cut => return,
+            Reply::Hang => std::future::pending().await,
             Reply::Answer(status, headers, body) => (write(status, &headers, body.len(), &body), true),
             Reply::Half(body) => (write(200, &[], body.len() * 2, &body), false),
             Reply::Slow(pause) => {

@@ -3,12 +3,16 @@
 mod fake;
 mod fuse;
 mod journal;
+mod sink;
 mod stage;
+mod standin;
 
 pub use fake::{Fake, Reply, Seen};
 pub use fuse::Fuse;
 pub use journal::Journal;
-pub use stage::{Stage, Values, counts, differences, gaps, gauges, observations, says, value};
+pub use sink::{Points, Sink};
+pub use stage::{Stage, Values, counts, differences, gaps, gauges, observations, pending, says, unread, value};
+pub use standin::{METRICS as STANDIN_METRICS, Place, START, StandIn};
 
 use crate::{Metric, Sample};
 use jiff::Timestamp;

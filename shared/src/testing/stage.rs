@@ -37,7 +37,7 @@ impl<C: Collector> Stage<C> {
         settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
         settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let env = Env::load(settings).await.expect("an environment");
-        let life = Life::prepare::<C>(&env, &[], push).await.expect("a life");
+        let life = Life::prepare::<C>(&env, push).await.expect("a life");
         let collector = C::connect(&env).await.expect("a collector");
         Self { life, collector, _state: state }
     }
@@ -51,18 +51,19 @@ impl<C: Collector> Stage<C> {
         self.life.run(&self.collector, &Event::new(now, now), TIME).await.expect("a report")
     }
 
-    /// Runs at this time until every part of every target that can be read at all is known: what never changes may be
-    /// asked for a few pieces at a time.
+    /// Runs at this time until nothing is pending any more: what never changes may be asked for over several runs.
+    ///
+    /// # Panics
+    /// When that does not end.
+    #[expect(clippy::panic, reason = "a test that waits for ever has failed")]
     pub async fn settled(&self, now: Timestamp) -> Report {
-        let mut report = self.run(now).await;
         for _ in 0..PATIENCE {
-            let failed = |target: &str| report.failed.iter().any(|(failed, _)| failed == target);
-            if report.shares.iter().all(|share| share.is_up() || failed(&share.target)) {
-                break;
+            let report = self.run(now).await;
+            if report.shares.iter().all(|share| share.findings.pending.values().all(|missing| *missing == 0)) {
+                return report;
             }
-            report = self.run(now).await;
         }
-        report
+        panic!("{} is still pending after {PATIENCE} runs", C::NAME);
     }
 
     /// The text of every snapshot in the store.
@@ -72,8 +73,8 @@ impl<C: Collector> Stage<C> {
     #[expect(clippy::expect_used, reason = "a test without its snapshots has failed")]
     pub async fn snapshots(&self) -> String {
         let mut text = String::new();
-        for key in self.life.store().list("snapshots/").await.expect("a list") {
-            let object = self.life.store().get(&key).await.expect("a store").expect("an object");
+        for key in self.life.store().list("snapshots/", usize::MAX).await.expect("a list") {
+            let object = self.life.store().get(&key, usize::MAX).await.expect("a store").expect("an object");
             let bytes = zstd::decode_all(object.bytes.as_slice()).expect("a whole object");
             text.push_str(&String::from_utf8_lossy(&bytes));
         }
@@ -128,10 +129,26 @@ pub fn differences(said: &Values, truth: &Values) -> Vec<String> {
     wrong.chain(invented.map(|(series, value)| format!("{series}: said {value}, true absent"))).collect()
 }
 
-/// The parts that are unknown.
+/// How many answers the parts of all targets wait for.
+#[must_use]
+pub fn pending(report: &Report) -> u64 {
+    report.shares.iter().flat_map(|share| share.findings.pending.values()).sum()
+}
+
+/// How many records of the parts of all targets make no sense.
+#[must_use]
+pub fn unread(report: &Report) -> BTreeMap<&'static str, u64> {
+    let mut sums = BTreeMap::new();
+    for (part, records) in report.shares.iter().flat_map(|share| &share.findings.unread) {
+        *sums.entry(*part).or_default() += records;
+    }
+    sums
+}
+
+/// The parts that failed.
 #[must_use]
 pub fn gaps(report: &Report) -> BTreeSet<&'static str> {
-    report.shares.iter().flat_map(|share| share.gaps.keys().copied()).collect()
+    report.shares.iter().flat_map(|share| share.findings.gaps.keys().copied()).collect()
 }
 
 /// How many values are said of rows whose names begin so.

@@ -79,7 +79,9 @@ def secrets(moto):
                     check(sentence, delivered(run) and refused > 0, (refused, run.said))
                 else:
                     check(
-                        sentence, run.code == 1 and "GITHUB_TOKEN" in run.said and arn in run.said, (run.code, run.said)
+                        sentence,
+                        run.code == 1 and "GITHUB_TOKEN" in run.said and "vitals/test" in run.said,
+                        (run.code, run.said),
                     )
                 shown = [secret for secret in (OLD, token, key) if secret in run.said]
                 check("no secret is shown", not shown, run.said)
@@ -128,8 +130,8 @@ def bucket(moto):
             check(f"the run at {NOW} delivers, its store a bucket", delivered(run), run.said)
             keys = objects(client)
             check(
-                "the bucket holds snapshots and cursors",
-                {key.split("/")[0] for key in keys} >= {"snapshots", "cursors"},
+                "the bucket holds snapshots, cursors and the key of digests",
+                {key.split("/")[0] for key in keys} >= {"snapshots", "cursors", "keys"},
                 keys,
             )
             sandbox.advance(GRID)

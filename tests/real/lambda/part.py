@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from pathlib import Path
 from urllib.parse import quote
 
 from stage.built import ROOT, TARGET, program
@@ -78,6 +79,27 @@ def invocation(sandbox, folder):
                 break
             time.sleep(0.1)
         check("one line of JSON in the log sums the run up", len(lines) == 1, lines or server.output())
+        refused = Path(folder) / "s3.json"
+        refused.write_text(json.dumps({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a.json"}}}]}))
+        done = subprocess.run(
+            [part if part != str(EVENT) else str(refused) for part in invoke],
+            cwd=ROOT,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        good = done.returncode != 0 and "takes none" in done.stdout + done.stderr
+        check("an event of S3 starts no run and is answered with an error", good, done.stdout + done.stderr)
+        for _ in range(50):
+            lines = [line for line in server.output().splitlines() if line.startswith("{") and "run failed" in line]
+            if lines:
+                break
+            time.sleep(0.1)
+        said = json.loads(lines[0]) if lines else {}
+        good = len(lines) == 1 and said.get("collector") == "github" and "takes none" in said.get("error", "")
+        check("one line of JSON in the log says why", good, lines or server.output()[-2000:])
         secrets = [name for name in ("GITHUB_TOKEN", "DD_API_KEY") if sandbox.settings[name] in server.output()]
         check("no secret is in the log", not secrets, secrets)
     found = series(sandbox, "github.prs.open")
@@ -96,6 +118,7 @@ def wrong_configuration(sandbox, folder):
         ("GITHUB_RESERVE", {"GITHUB_RESERVE": "many"}),
         ("DD_API_KEY", {"DD_API_KEY": None}),
         ("DD_ENV", {"DD_ENV": None}),
+        ("LOG_LEVEL", {"LOG_LEVEL": "shared=loud"}),
     ]:
         env = sandbox.environment(folder, AWS_LAMBDA_RUNTIME_API=f"{HOST}:{free_port()}", **changed)
         done = subprocess.run(
@@ -103,7 +126,7 @@ def wrong_configuration(sandbox, folder):
         )
         said = done.stdout + done.stderr
         value = next(iter(changed.values())) or "nothing"
-        good = done.returncode == 78 and sentence in said and "an example" in said
+        good = done.returncode == 78 and sentence in said and "e.g. " in said
         check(
             f"{sentence} set to {value}: exit 78, with the variable's name and an example",
             good,
@@ -111,10 +134,39 @@ def wrong_configuration(sandbox, folder):
         )
 
 
+def wrong_start(sandbox, folder):
+    """A secret that cannot be read is said in one line of JSON, and LOG_LEVEL decides what is said at all."""
+    nowhere = f"http://{HOST}:{free_port()}"
+    changed = {
+        "SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:vitals/prod-AbCdEf",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": nowhere,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "key",
+    }
+    said = {}
+    for level in ("info", "off"):
+        env = sandbox.environment(
+            folder, AWS_LAMBDA_RUNTIME_API=f"{HOST}:{free_port()}", LOG_LEVEL=level, **changed
+        )
+        done = subprocess.run(
+            [program("github")], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        said[level] = done.stdout + done.stderr
+        equal(f"a secret that cannot be read ends the start, LOG_LEVEL {level}", done.returncode, 78)
+    lines = said["info"].splitlines()
+    line = json.loads(lines[0]) if len(lines) == 1 and lines[0].startswith("{") else {}
+    good = "SECRET_ARN" in line.get("error", "") and "vitals/prod" in line.get("error", "")
+    check("one line of JSON says which secret", good, said["info"])
+    check("no number of an account is in it", "123456789012" not in said["info"], said["info"])
+    equal("with LOG_LEVEL off nothing is said", said["off"], "")
+
+
 def part():
     """The sandbox on real time, because cargo-lambda's clock is the wall's."""
     with Sandbox("--real-time") as sandbox, tempfile.TemporaryDirectory() as folder:
         wrong_configuration(sandbox, folder)
+        wrong_start(sandbox, folder)
         invocation(sandbox, folder)
 
 

@@ -124,3 +124,9 @@ def gauges(run, seeded, now, table=False):
 def gaps(run, server=expected.SERVER):
     """The unknown parts of a server."""
     return set(run.gaps().get(server, {}))
+
+
+def unread(run, server=expected.SERVER):
+    """The parts of a server with records that cannot be interpreted."""
+    targets = [target for target in run.report["targets"] if target["target"] == server]
+    return {part for target in targets for part, records in target["unread"].items() if records}

@@ -9,7 +9,7 @@ BAD = "  FAILED  "
 
 
 def check(sentence, good, why=""):
-    """Prints one verdict and says whether it is good; `why` is what a person needs to mend a bad one."""
+    """Prints one verdict and says whether it is good; `why` is what a person needs to know of a bad one."""
     print(f"{GOOD if good else BAD}{sentence}", flush=True)
     if not good and why != "":
         print("          " + str(why).strip()[:4000].replace("\n", "\n          "), flush=True)

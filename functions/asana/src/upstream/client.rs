@@ -24,7 +24,7 @@ pub(super) const PAGES: usize = 1000;
 pub(super) const BATCH: usize = 10;
 
 /// A client with the token of one workspace.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Client {
     http: Http,
     /// The same, to which a refused batch is an answer: the lists are then asked for one by one.

@@ -5,7 +5,7 @@ use crate::snapshot::Fetched;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::testing::{Fake, Reply, Seen, at};
-use shared::{Context, Env, Event, Result};
+use shared::{Context, Env, Event, Findings, Last, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -162,10 +162,11 @@ impl Stage {
     }
 
     /// A fetch so many minutes after the first run, continued where there is something to continue from.
-    pub async fn fetch(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Context) {
+    pub async fn fetch(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Findings) {
         let now = ago(-minutes);
-        let cx = Context::new(Event::new(now, now), "acme", last.map(|_| at(NOW)));
-        let fetched = self.upstream.fetch(&cx, "acme", last.cloned()).await;
-        (fetched, cx)
+        let cx = Context::new(Event::new(now, now), "acme");
+        let last = last.cloned().map_or(Last::None, Last::Base);
+        let fetched = self.upstream.fetch(&cx, "acme", last).await;
+        (fetched, cx.findings())
     }
 }

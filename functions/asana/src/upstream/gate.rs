@@ -142,7 +142,8 @@ mod tests {
             crowd(&gate, &meter, |_| 2).await;
         }
         assert_eq!((gate.width(), crowd(&gate, &meter, |_| 1).await), (1, 1));
-        meter.begin(Instant::now() + Duration::from_mins(1));
+        let deadline = Instant::now() + Duration::from_mins(1);
+        meter.begin(deadline, deadline, Duration::from_secs(15));
         assert_eq!(crowd(&gate, &meter, |_| 1).await, 8, "a new run begins anew");
     }
 }

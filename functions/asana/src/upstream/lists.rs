@@ -11,7 +11,7 @@ use crate::snapshot::{Bug, Bugs, Fetched, Task, Tasks};
 use futures::{StreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 use shared::{Error, GRID, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How far a continued fetch reaches back behind the last one, since clocks differ.
@@ -93,17 +93,32 @@ pub(super) struct Continued<'a> {
 
 impl<'a> Continued<'a> {
     pub fn new(last: Option<&'a Fetched>, now: Timestamp) -> Self {
-        let mut sizes = BTreeMap::new();
-        let tasks = last.and_then(|last| last.snapshot.tasks.as_ref()).into_iter().flat_map(BTreeMap::values);
-        for project in tasks.flat_map(|task| &task.projects) {
-            *sizes.entry(project.as_str()).or_default() += 1;
+        let mut known = Self { last, sizes: BTreeMap::new(), now };
+        for project in known.tasks_known().into_iter().flat_map(BTreeMap::values).flat_map(|task| &task.projects) {
+            *known.sizes.entry(project.as_str()).or_default() += 1;
         }
-        Self { last, sizes, now }
+        known
     }
 
-    /// The tasks that are known.
+    /// The time of the fetch that continues.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The tasks that are known, be they all or not.
     pub fn tasks_known(&self) -> Option<&'a Tasks> {
-        self.last?.snapshot.tasks.as_ref()
+        let last = self.last?;
+        last.snapshot.tasks.as_ref().or(last.kept.filling.as_ref())
+    }
+
+    /// The projects whose tasks are known.
+    pub fn listed(&self) -> Option<&'a BTreeSet<String>> {
+        self.tasks_known().and(self.last).map(|last| &last.kept.listed)
+    }
+
+    /// Whether everything is asked, although there is a last fetch: it knew no list.
+    pub fn asks_all(&self) -> bool {
+        self.last.is_some() && self.listed().is_none_or(BTreeSet::is_empty)
     }
 
     /// The bugs of a project that are known.
@@ -124,7 +139,7 @@ impl<'a> Continued<'a> {
 
     fn since(&self, gid: &str) -> Option<Timestamp> {
         let last = self.last?;
-        let known = self.tasks_known().is_some() && last.kept.listed.contains(gid);
+        let known = self.listed().is_some_and(|listed| listed.contains(gid));
         let size = self.sizes.get(gid).copied().unwrap_or_default();
         let turn = self.now.as_second() / GRID.as_secs() + gid.bytes().map(i64::from).sum::<i64>();
         let whole = !known || (size <= SMALL && turn % TURNS == 0);

@@ -8,10 +8,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::{Error, Probe, Result};
 
-/// Who we are.
+/// What concerns us of the token's user: who it is may be a person, and is nobody else's business.
 #[derive(Deserialize)]
 struct Me {
-    gid: String,
     workspaces: Vec<Gid>,
 }
 
@@ -43,10 +42,8 @@ impl Upstream {
         let first = active.as_ref().ok().and_then(|active| active.keys().next().cloned());
         probes.push(Probe {
             what: format!("{alias}: projects"),
-            found: active.and_then(|active| self.affordable(active.len())),
-            mend: "raise ASANA_BUDGET (a paid plan bears 1500 calls a minute), name fewer projects in ASANA_TASK_PROJECTS, or \
-                   give the token's user access to the workspace's projects"
-                .to_owned(),
+            found: active.map(|active| self.wanted(active.len())),
+            mend: "give the token's user access to the workspace's projects".to_owned(),
         });
         let listed =
             if self.config.projects.is_empty() { first.into_iter().collect() } else { self.config.projects.clone() };
@@ -79,13 +76,9 @@ impl Upstream {
         probes
     }
 
-    fn affordable(&self, active: usize) -> Result<String> {
-        let (number, budget) =
-            (if self.config.projects.is_empty() { active } else { self.config.projects.len() }, self.config.budget);
-        if number > budget && !self.config.search {
-            return Err(Error::config("ASANA_BUDGET", format!("{number} projects are more than {budget} calls")));
-        }
-        Ok(format!("{active} active, {number} of them to be read with a budget of {budget}"))
+    fn wanted(&self, active: usize) -> String {
+        let number = if self.config.projects.is_empty() { active } else { self.config.projects.len() };
+        format!("{active} active, {number} of them to be read, at most {} new ones a run", self.config.budget)
     }
 
     async fn bugs(&self, client: &Client, workspace: &Workspace, gid: &str) -> Result<String> {
@@ -103,11 +96,11 @@ impl Upstream {
 
 async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
     let me: One<Me> = client.get("/users/me?opt_fields=workspaces.gid").await?;
-    let Me { gid, workspaces } = me.data;
+    let Me { workspaces } = me.data;
     if workspaces.iter().all(|own| own.gid != workspace.gid) {
         let own: Vec<&str> = workspaces.iter().map(|own| own.gid.as_str()).collect();
         let problem = format!(
-            "user {gid} is in no workspace {}, but in {}; an example: ASANA_WORKSPACES={}={}",
+            "the token's user is in no workspace {}, but in {}, e.g. ASANA_WORKSPACES={}={}",
             workspace.gid,
             own.join(", "),
             workspace.alias,
@@ -115,7 +108,7 @@ async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
         );
         return Err(Error::config("ASANA_WORKSPACES", problem));
     }
-    Ok(format!("accepted: user {gid}, who is in the workspace {}", workspace.gid))
+    Ok(format!("accepted, in the workspace {}", workspace.gid))
 }
 
 async fn tasks(client: &Client, project: &str) -> Result<String> {

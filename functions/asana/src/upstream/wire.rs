@@ -5,7 +5,7 @@ use crate::snapshot::{Bug, Due, Life, Status, Task};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
-use shared::tags::Digester;
+use shared::Digester;
 use std::collections::BTreeSet;
 
 /// What is asked of a project. Its name is not: nothing needs it.
@@ -222,7 +222,7 @@ mod tests {
     fn a_due_time_counts_before_the_date_that_stands_beside_it() {
         let task = |change: fn(&mut Value)| {
             let record: TaskRecord = serde_json::from_value(record(change)).unwrap();
-            record.task(&Env::of([("DIGEST_KEY", "k")]).digester(), Some("9"))
+            record.task(&Digester::default(), Some("9"))
         };
         assert_eq!(task(|_| ()).due, None);
         let on = task(|record| record["due_on"] = "2026-01-09".into());
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_person_is_a_digest_of_the_identifier() {
-        let digester = Env::of([("DIGEST_KEY", "k")]).digester();
+        let digester = Digester::default();
         let who = |gid: &str| {
             let record = record(|record| record["assignee"] = json!({ "gid": gid }));
             serde_json::from_value::<TaskRecord>(record).unwrap().task(&digester, None).assignee.unwrap()

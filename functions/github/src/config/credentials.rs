@@ -4,7 +4,7 @@ use octocrab::auth::EncodingKey;
 use shared::{Env, Error, Result, Secret};
 
 /// Who we are for GitHub.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Credentials {
     /// A personal or fine-grained token.
     Token(Secret),
@@ -38,8 +38,7 @@ impl Credentials {
         }
         let number = |name: &str, example: &str| -> Result<u64> {
             let text = env.required(name, example)?;
-            text.parse()
-                .map_err(|_| Error::config(name, format!("`{text}` is no number; an example: {name}={example}")))
+            text.parse().map_err(|_| Error::config(name, format!("`{text}` is not a number, e.g. {name}={example}")))
         };
         let key = env.required_secret("GITHUB_APP_KEY", "it is the private key of the App as PEM")?;
         app_key(&key)?;
@@ -54,7 +53,7 @@ impl Credentials {
 /// The App's key; a value that came through a single line holds `\n` for its line breaks.
 pub(crate) fn app_key(secret: &Secret) -> Result<EncodingKey> {
     EncodingKey::from_rsa_pem(secret.expose().replace("\\n", "\n").as_bytes()).map_err(|_| {
-        let problem = "is no RSA private key as PEM; an example: GITHUB_APP_KEY=-----BEGIN RSA PRIVATE KEY-----\\n…";
+        let problem = "is not an RSA private key as PEM, e.g. GITHUB_APP_KEY=-----BEGIN RSA PRIVATE KEY-----\\n…";
         Error::config(secret.name(), problem)
     })
 }

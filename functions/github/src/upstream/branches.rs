@@ -1,7 +1,7 @@
 //! Branches: pages of their list, side by side from places remembered from the last time.
 
 use super::graph::{Count, PageInfo, Said, Variables};
-use super::rounds::Part;
+use super::rounds::Query;
 use crate::snapshot::Branch;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -144,7 +144,7 @@ fn cursors(found: &BTreeMap<String, Found>) -> Vec<String> {
     found.values().skip(SPACING - 1).step_by(SPACING).map(|found| found.cursor.clone()).collect()
 }
 
-impl Part for Branches {
+impl Query for Branches {
     fn owns(&self, field: &str) -> bool {
         field.strip_prefix('b').is_some_and(|number| number.parse::<usize>().is_ok())
     }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const BACK: SignedDuration = SignedDuration::from_hours(2);
 
 /// How long the list of workflows is good.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far back a decisive run still says how a workflow is.
 const OLDEST: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -116,7 +116,7 @@ pub(super) struct Runs {
     pub dropped: Vec<Run>,
     /// Stretches that are still to be read.
     pub missing: Vec<Stretch>,
-    /// Why they are not known as a whole.
+    /// Why some of them could not be read.
     pub why: Option<Error>,
 }
 

@@ -1,20 +1,18 @@
 //! The client: octocrab over the shared connection, so that its calls are retried, limited in time and counted.
 
+use super::transport::Transport;
 use crate::config::{Config, Credentials, app_key};
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderValue, Response, StatusCode, Uri, header};
+use http_body_util::BodyExt;
 use octocrab::auth::AppAuth;
 use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
-use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::http::{Answer, next_link};
 use shared::{Auth, Env, Error, Http, Result};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
-use tower::Service;
 
 /// The upstream's word in messages and counts.
 pub(crate) const GITHUB: &str = "github";
@@ -22,8 +20,10 @@ pub(crate) const GITHUB: &str = "github";
 /// The most pages of a list that are followed by their links.
 const PAGES: usize = 100;
 
+/// The most redirects that are followed: GitHub answers so where a repository was renamed.
+const HOPS: usize = 3;
+
 /// Asks GitHub as configured.
-#[derive(Debug)]
 pub(crate) struct Client {
     transport: Transport,
     credentials: Credentials,
@@ -48,7 +48,7 @@ impl Client {
 
     /// What is left of a quota, `github_rest` or `github_graphql`, if an answer of this run said so.
     pub fn left(&self, quota: &'static str) -> Option<f64> {
-        self.transport.http.meter().budget_left(quota)
+        self.transport.http.meter().quota_left(quota)
     }
 
     /// Reads JSON from a path.
@@ -74,7 +74,7 @@ impl Client {
     /// Reads JSON from a path, with the path of the next page where there is one.
     pub async fn page<T: DeserializeOwned>(&self, path: &str) -> Result<(T, Option<String>)> {
         let answer = self.send(path, None).await?;
-        let next = next_link(answer.headers()).and_then(|address| self.below(&address));
+        let next = next_link(answer.headers()).and_then(|address| self.transport.below(&address));
         Ok((self.transport.http.json(path, &answer)?, next))
     }
 
@@ -85,21 +85,25 @@ impl Client {
     }
 
     /// Notes what GraphQL says is left of its quota.
-    pub fn graphql_left(&self, left: f64) {
-        self.transport.http.meter().budget("github_graphql", left);
+    pub fn graphql_left(&self, left: f64, limit: f64) {
+        self.transport.http.meter().quota("github_graphql", left, limit);
     }
 
-    /// The part of an address that we would ask below our base: a link leads nowhere else.
-    fn below(&self, address: &str) -> Option<String> {
-        if let Some(path) = address.strip_prefix(&self.transport.base) {
-            return Some(path.to_owned());
+    /// Sends a request; one that only reads follows a repository to its new name.
+    async fn send(&self, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let mut place = path.to_owned();
+        let mut answer = self.renewing(&place, body).await;
+        for _ in 0..HOPS {
+            let moved = answer.as_ref().ok().filter(|_| body.is_none()).and_then(|answer| self.transport.moved(answer));
+            let Some(moved) = moved else { break };
+            place = moved;
+            answer = self.renewing(&place, body).await;
         }
-        let uri: Uri = address.parse().ok()?;
-        Some(uri.path_and_query()?.as_str().to_owned())
+        self.judge(&place, answer)
     }
 
     /// Sends a request, once more with the secret of now where the first is refused.
-    async fn send(&self, path: &str, body: Option<&Value>) -> Result<Answer> {
+    async fn renewing(&self, path: &str, body: Option<&Value>) -> Result<Answer> {
         let crab = self.crab();
         let first = self.ask(&crab, path, body).await;
         let refused = match &first {
@@ -112,9 +116,9 @@ impl Client {
                 secret = self.credentials.secret().name(),
                 "credentials renewed after a refusal"
             );
-            return self.judge(path, self.ask(&renewed, path, body).await);
+            return self.ask(&renewed, path, body).await;
         }
-        self.judge(path, first)
+        first
     }
 
     fn judge(&self, path: &str, answer: Result<Answer>) -> Result<Answer> {
@@ -231,58 +235,6 @@ fn build(transport: &Transport, credentials: &Credentials) -> Result<Arc<Octocra
     }
 }
 
-/// Carries octocrab's requests over the shared connection.
-#[derive(Debug, Clone)]
-struct Transport {
-    http: Http,
-    base: String,
-    graphql: String,
-}
-
-impl Transport {
-    async fn carry(self, request: Request<OctoBody>) -> Result<Response<Full<Bytes>>> {
-        let (mut parts, body) = request.into_parts();
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let address = if path == "/graphql" { self.graphql.clone() } else { format!("{}{path}", self.base) };
-        parts.uri =
-            address.parse().map_err(|_| Error::config("GITHUB_URL", format!("`{}` is no address", self.base)))?;
-        // The connection counts the bytes itself.
-        parts.headers.remove(header::CONTENT_LENGTH);
-        let body = body.collect().await.map_err(|error| Error::Network {
-            upstream: GITHUB,
-            what: "a request without a body".to_owned(),
-            source: Box::new(error),
-        })?;
-        let answer = self.http.exchange(Request::from_parts(parts, body.to_bytes())).await?;
-        self.note_quota(answer.headers());
-        Ok(answer.map(Full::new))
-    }
-
-    fn note_quota(&self, headers: &HeaderMap) {
-        let text = |name: &str| headers.get(name)?.to_str().ok();
-        let Some(left) = text("x-ratelimit-remaining").and_then(|left| left.parse().ok()) else { return };
-        match text("x-ratelimit-resource") {
-            Some("core") | None => self.http.meter().budget("github_rest", left),
-            Some("graphql") => self.http.meter().budget("github_graphql", left),
-            Some(_) => {}
-        }
-    }
-}
-
-impl Service<Request<OctoBody>> for Transport {
-    type Response = Response<Full<Bytes>>;
-    type Error = Error;
-    type Future = BoxFuture<'static, Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<OctoBody>) -> Self::Future {
-        Box::pin(self.clone().carry(request))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,6 +328,81 @@ mod tests {
         assert_eq!(client.all::<Vec<u64>>("/a").await.unwrap(), [[0], [1], [2]]);
         let paths: Vec<String> = fake.seen().into_iter().map(|seen| seen.path).collect();
         assert_eq!((paths, elsewhere.seen().len()), (vec!["/a".into(), "/b?page=2".into(), "/b?page=3".into()], 0));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_below_the_base_is_followed_with_our_credentials_and_at_most_three_times() {
+        for status in [301, 302, 307, 308] {
+            let fake = Fake::start(move |_, seen| {
+                let base = format!("http://{}", seen.headers["host"]);
+                match seen.path.as_str() {
+                    "/repos/acme/web?q=1" => Reply::status(status).header("location", &format!("{base}/second")),
+                    "/second" => Reply::status(status).header("location", "/third"),
+                    "/third" | "/fourth" => Reply::status(status).header("location", &format!("{base}/last")),
+                    "/first" => Reply::status(status).header("location", "/repos/acme/web?q=1"),
+                    _ => Reply::json(200, &json!(seen.headers["authorization"])),
+                }
+            });
+            let fake = fake.await;
+            let client = client(&[("GITHUB_URL", fake.url()), ("GITHUB_TOKEN", "t")]);
+            assert_eq!(client.get::<String>("/repos/acme/web?q=1").await.unwrap(), "Bearer t");
+            assert_eq!(fake.seen().len(), 4);
+            let error = client.get::<String>("/first").await.unwrap_err();
+            assert!(matches!(error, Error::Redirect { .. }) && fake.seen().len() == 8, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_place_is_an_error_that_names_it_and_nothing_is_sent_there() {
+        let elsewhere = Fake::start(|_, _| Reply::json(200, &json!("here"))).await;
+        let port = elsewhere.url().rsplit(':').next().unwrap().to_owned();
+        let base = |seen: &shared::testing::Seen| format!("http://{}", seen.headers["host"]);
+        let table = [
+            (format!("http://localhost:{port}/a"), "localhost"),
+            (format!("{}/a", elsewhere.url()), "127.0.0.1"),
+            (format!("//localhost:{port}/a"), "another place"),
+            ("https://sso.example.com/login?return_to=a".to_owned(), "sso.example.com"),
+        ];
+        for (location, host) in table {
+            let fake = Fake::start(move |_, _| Reply::status(302).header("location", &location)).await;
+            let client = client(&[("GITHUB_URL", fake.url()), ("GITHUB_TOKEN", "t")]);
+            let error = client.get::<String>("/a").await.unwrap_err();
+            let text = error.with_causes();
+            assert!(matches!(error, Error::Redirect { .. }), "{text}");
+            assert!(text.contains(host) && text.contains("GITHUB_URL") && !text.contains("return_to"), "{text}");
+            assert_eq!((fake.seen().len(), elsewhere.seen().len()), (1, 0));
+        }
+        // What is sent is never sent again to another place, be it ours; nor is what only begins like our address ours.
+        let fake = Fake::start(move |_, seen| match seen.path.as_str() {
+            "/graphql" => Reply::status(307).header("location", "/b"),
+            _ => Reply::status(301).header("location", &format!("{}9/b", base(seen))),
+        });
+        let fake = fake.await;
+        let client = client(&[("GITHUB_URL", fake.url()), ("GITHUB_TOKEN", "t")]);
+        assert!(matches!(client.graphql::<Value>(&json!({})).await, Err(Error::Redirect { .. })));
+        assert!(matches!(client.get::<Value>("/a").await, Err(Error::Redirect { .. })));
+        assert_eq!(fake.seen().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_quota_is_told_with_its_limit_and_for_the_target_that_is_asked_for() {
+        let fake = Fake::start(|_, seen| {
+            let (resource, left) = if seen.path == "/graphql" { ("graphql", "1000") } else { ("core", "4000") };
+            let answer = Reply::json(200, &json!([])).header("x-ratelimit-remaining", left);
+            answer.header("x-ratelimit-limit", "5000").header("x-ratelimit-resource", resource)
+        });
+        let fake = fake.await;
+        let env = Env::of([("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t"), ("GITHUB_URL", fake.url())]);
+        let client = Client::new(&env, &Config::read(&env).unwrap()).unwrap();
+        let asks = async {
+            client.get::<Value>("/a").await.unwrap();
+            client.graphql::<Value>(&json!({})).await.unwrap();
+        };
+        env.meter().asking_for("acme/web", asks).await;
+        let target = || "acme/web".to_owned();
+        let expected = [((target(), "github_graphql"), 20.0), ((target(), "github_rest"), 80.0)];
+        assert_eq!(env.meter().budget(), expected.into());
+        assert_eq!(client.left("github_rest"), Some(4000.0));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::graph::{Page, Said, Variables};
-use super::rounds::{Part, Walk};
+use super::rounds::{Query, Walk};
 use super::runs::{Listed, Wire, reads};
 use crate::config::{Config, Deploys};
 use crate::snapshot::{Deployment, Deployments};
@@ -101,7 +101,7 @@ impl<'r> Shipping<'r> {
     }
 }
 
-impl Part for Shipping<'_> {
+impl Query for Shipping<'_> {
     fn owns(&self, field: &str) -> bool {
         field == "deployments" || field.strip_prefix('i').is_some_and(|number| number.parse::<usize>().is_ok())
     }
@@ -169,7 +169,7 @@ async fn of_workflow(client: &Client, repo: &str, branch: &str, file: &str, sinc
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Stage, World, ago, run};
+    use super::super::fake::{Stage, World, ago, gaps, pending, run};
     use crate::snapshot::{Deployments, Shipped};
     use serde_json::{Value, json};
     use shared::testing::Reply;
@@ -214,12 +214,12 @@ mod tests {
         let (add, revert, hotfix) = (shipped(false, false), shipped(false, true), shipped(true, false));
         let expected = [(40, Some(vec![])), (31, Some(add)), (29, None), (2, Some(revert)), (1, Some(hotfix))];
         assert_eq!(told(deployments), expected);
-        assert_eq!(cx.gaps().into_keys().collect::<Vec<_>>(), ["dora"], "one comparison was refused");
+        assert_eq!((gaps(&cx), pending(&cx)), (vec!["dora"], vec![]), "one comparison was refused");
         stage.world().others.push(compared(2, 3, "Add it"));
         let (next, cx) = stage.fetch(15, Some(&fetched)).await;
         assert_eq!(
-            (told(&next.unwrap().snapshot.deployments.unwrap())[2].1.clone(), cx.gaps().len()),
-            (Some(shipped(false, false)), 0)
+            (told(&next.unwrap().snapshot.deployments.unwrap())[2].1.clone(), gaps(&cx), pending(&cx)),
+            (Some(shipped(false, false)), vec![], vec![])
         );
     }
 
@@ -260,9 +260,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_came_with_deployments_that_could_not_be_read_is_a_gap_with_them() {
+        let others = vec![("/repos/acme/web/actions/workflows/deploy.yml/runs".into(), Reply::status(403))];
+        let stage =
+            Stage::new(World { others, ..World::default() }, &[("GITHUB_DEPLOYS", "workflow:deploy.yml")]).await;
+        let cx = stage.fetch(0, None).await.1;
+        assert_eq!((gaps(&cx), pending(&cx)), (vec!["deployments", "dora"], vec![]));
+    }
+
+    #[tokio::test]
     async fn without_configuration_there_are_none_and_that_is_no_gap() {
         let stage = Stage::new(World::default(), &[]).await;
         let (fetched, cx) = stage.fetch(0, None).await;
-        assert!(fetched.unwrap().snapshot.deployments.is_none() && cx.gaps().is_empty());
+        assert_eq!((fetched.unwrap().snapshot.deployments, gaps(&cx), pending(&cx)), (None, vec![], vec![]));
     }
 }

@@ -5,18 +5,19 @@ use super::client::Client;
 use super::facts::{Facts, Want};
 use super::shipped::Reader;
 use crate::kept::Kept;
+use crate::parts::{DORA, FILES, FLAKY, TIMEOUTS};
 use crate::snapshot::Shipped;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::{Error, Result};
+use shared::{Error, Part, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many calls are made at the same time.
 const ABREAST: usize = 8;
 
 /// The parts, the first to be skipped first.
-pub(super) const PARTS: [&str; 4] = ["dora", "timeouts", "flaky", "files"];
+const ORDER: [Part; 4] = [DORA, TIMEOUTS, FLAKY, FILES];
 
 enum Known {
     Failed(bool),
@@ -53,19 +54,28 @@ struct File {
     filename: String,
 }
 
-/// Asks at most this many new questions; the first error of each part says why it stays unknown.
+/// What became of the questions.
+#[derive(Default)]
+pub(super) struct Filled {
+    /// The first error of each part that had one.
+    pub failed: BTreeMap<Part, Error>,
+    /// How many answers each other part still waits for, or more: some answers lead to the next question.
+    pub missing: BTreeMap<Part, usize>,
+}
+
+/// Asks at most this many new questions, while there are calls above the reserve.
 pub(super) async fn fill(
     (client, repo, reader): (&Client, &str, Reader<'_>),
     facts: &Facts<'_>,
     kept: &mut Kept,
     mut allowance: usize,
     reserve: f64,
-) -> BTreeMap<&'static str, Error> {
-    let mut errors = BTreeMap::new();
+) -> Filled {
+    let (mut filled, mut skipped) = (Filled::default(), BTreeSet::new());
     while allowance > 0 {
         let mut wants = facts.wants(kept);
-        wants.retain(|want| !errors.contains_key(want.part()));
-        skip(&mut wants, &mut errors, client.left("github_rest"), reserve);
+        wants.retain(|want| !filled.failed.contains_key(&want.part()) && !skipped.contains(&want.part()));
+        skip(&mut wants, &mut skipped, client.left("github_rest"), reserve);
         wants.truncate(allowance);
         if wants.is_empty() {
             break;
@@ -76,38 +86,28 @@ pub(super) async fn fill(
         for (answer, want) in answers {
             match answer {
                 Ok(known) => keep(kept, want, known),
-                Err(error) => drop(errors.entry(want.part()).or_insert(error)),
+                Err(error) => drop(filled.failed.entry(want.part()).or_insert(error)),
             }
         }
     }
-    let open = facts.wants(kept);
-    for part in PARTS {
-        let count = open.iter().filter(|want| want.part() == part).count();
-        if count > 0 {
-            errors
-                .entry(part)
-                .or_insert_with(|| Error::incomplete(format!("{count} answers or more are still to be asked for")));
+    for want in facts.wants(kept) {
+        if !filled.failed.contains_key(&want.part()) {
+            *filled.missing.entry(want.part()).or_default() += 1;
         }
     }
-    errors
+    filled
 }
 
-/// With few calls left above the reserve, parts give way in their order.
-fn skip(wants: &mut Vec<Want>, errors: &mut BTreeMap<&'static str, Error>, left: Option<f64>, reserve: f64) {
+/// With few calls left above the reserve, parts give way in their order; following runs ask for them.
+fn skip(wants: &mut Vec<Want>, skipped: &mut BTreeSet<Part>, left: Option<f64>, reserve: f64) {
     let Some(left) = left else { return };
-    for part in PARTS {
+    for part in ORDER {
         #[expect(clippy::cast_precision_loss, reason = "a handful of questions")]
         if left - wants.len() as f64 >= reserve {
             return;
         }
-        let before = wants.len();
         wants.retain(|want| want.part() != part);
-        if wants.len() < before {
-            errors.insert(
-                part,
-                Error::incomplete(format!("skipped, because {left} calls are left and GITHUB_RESERVE is {reserve}")),
-            );
-        }
+        skipped.insert(part);
     }
 }
 
@@ -129,12 +129,19 @@ async fn ask(client: &Client, repo: &str, reader: Reader<'_>, want: &Want) -> Re
         }
         Want::Files { sha } => {
             let pages: Vec<Touched> = client.all(&format!("/repos/{repo}/commits/{sha}")).await?;
-            let files: BTreeSet<String> =
-                pages.into_iter().flat_map(|page| page.files).map(|file| reader.digester.of(&file.filename)).collect();
-            Ok(Known::Paths(files.into_iter().collect()))
+            Ok(paths(reader, pages.into_iter().flat_map(|page| page.files)))
+        }
+        Want::PullFiles { number } => {
+            let pages: Vec<Vec<File>> = client.all(&format!("/repos/{repo}/pulls/{number}/files?per_page=100")).await?;
+            Ok(paths(reader, pages.into_iter().flatten()))
         }
         Want::Compare { between } => super::shipped::between((client, repo, reader), between).await.map(Known::Shipped),
     }
+}
+
+fn paths(reader: Reader<'_>, files: impl Iterator<Item = File>) -> Known {
+    let paths: BTreeSet<String> = files.map(|file| reader.digester.of(&file.filename)).collect();
+    Known::Paths(paths.into_iter().collect())
 }
 
 fn keep(kept: &mut Kept, want: Want, known: Known) {
@@ -148,6 +155,9 @@ fn keep(kept: &mut Kept, want: Want, known: Known) {
         (Want::Files { sha }, Known::Paths(paths)) => {
             kept.files.insert(sha, paths);
         }
+        (Want::PullFiles { number }, Known::Paths(paths)) => {
+            kept.pull_files.insert(number, paths);
+        }
         (Want::Compare { between }, Known::Shipped(commits)) => {
             kept.shipped.insert(between, commits);
         }
@@ -157,7 +167,7 @@ fn keep(kept: &mut Kept, want: Want, known: Known) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Stage, World, ago, commit, run};
+    use super::super::fake::{Stage, World, ago, commit, gaps, pending, pull, run};
     use serde_json::{Value, json};
     use shared::testing::Reply;
 
@@ -198,8 +208,8 @@ mod tests {
         let asked = || stage.fake.seen().iter().filter(|seen| seen.path.contains("/attempts/")).count();
         let first = stage.fetch(0, None).await.0.unwrap();
         assert_eq!(asked(), 6);
-        let (healed, cx) = stage.fetch(25 * 60, Some(&first)).await;
-        assert!(cx.is_whole() && cx.gaps().is_empty(), "{:?}", cx.gaps());
+        let (healed, cx) = stage.fetch_all(25 * 60, &first).await;
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![]));
         assert_eq!((healed.unwrap().snapshot.failed_before, asked()), (first.snapshot.failed_before, 6));
     }
 
@@ -216,12 +226,16 @@ mod tests {
             (first.snapshot.failed_before.clone(), first.kept.attempts.keys().copied().collect::<Vec<_>>()),
             (None, vec![5, 6, 7, 8, 9, 10])
         );
-        assert!(cx.gaps()["flaky"].contains("not complete yet"), "{:?}", cx.gaps());
-        let second = stage.fetch(15, Some(&first)).await.0.unwrap();
-        assert_eq!(second.snapshot.failed_before, None);
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![("flaky", 4)]));
+        let (second, cx) = stage.fetch(15, Some(&first)).await;
+        let second = second.unwrap();
+        assert_eq!(
+            (second.snapshot.failed_before.clone(), gaps(&cx), pending(&cx)),
+            (None, vec![], vec![("flaky", 1)])
+        );
         let (third, cx) = stage.fetch(30, Some(&second)).await;
         assert_eq!(third.unwrap().snapshot.failed_before.map(|runs| runs.len()), Some(10));
-        assert!(cx.gaps().is_empty());
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![]));
     }
 
     #[tokio::test]
@@ -245,7 +259,7 @@ mod tests {
                 .await;
         let (fetched, cx) = stage.fetch(0, None).await;
         assert_eq!(fetched.unwrap().snapshot.stopped_by_limit, Some([1].into()));
-        assert!(cx.gaps().is_empty(), "the third is too short to be opened: {:?}", cx.gaps());
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![]), "the third is too short to be opened");
     }
 
     #[tokio::test]
@@ -269,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn with_few_calls_left_the_parts_give_way_in_their_order() {
-        for (left, gaps) in [
+        for (left, skipped) in [
             ("503", vec![]),
             ("502", vec!["timeouts"]),
             ("501", vec!["flaky", "timeouts"]),
@@ -294,12 +308,31 @@ mod tests {
             let stage = Stage::new(world, &[]).await;
             let (fetched, cx) = stage.fetch(0, None).await;
             let snapshot = fetched.unwrap().snapshot;
-            let found: Vec<&str> = cx.gaps().into_keys().collect();
-            assert_eq!(found, gaps, "{left}");
+            let waiting: Vec<(&str, u64)> = skipped.iter().map(|part| (*part, 1)).collect();
+            assert_eq!((gaps(&cx), pending(&cx)), (vec![], waiting), "{left}");
             assert_eq!(
                 (snapshot.direct_files.is_none(), snapshot.failed_before.is_none()),
-                (found.contains(&"files"), found.contains(&"flaky"))
+                (skipped.contains(&"files"), skipped.contains(&"flaky"))
             );
         }
+    }
+    #[tokio::test]
+    async fn files_of_merges_that_were_left_out_to_save_points_wait_and_are_asked_for_later() {
+        let mut world = World { pulls: vec![pull(7, 600, 30, "MERGED", 60)], ..World::default() };
+        world.pulls[0]["files"] = Value::Null;
+        let few = |left: &str| {
+            Reply::json(200, &json!([])).header("x-ratelimit-remaining", left).header("x-ratelimit-resource", "core")
+        };
+        world.others = others(&[("pulls/7/files", json!([{ "filename": "a" }]))]);
+        world.others.push(("/repos/acme/web/activity".into(), few("500")));
+        let stage = Stage::new(world, &[]).await;
+        let (first, cx) = stage.fetch(0, None).await;
+        let first = first.unwrap();
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![("files", 1)]));
+        assert_eq!(first.snapshot.pulls.as_ref().unwrap().merged[0].files, None);
+        stage.world().others[1].1 = few("5000");
+        let (next, cx) = stage.fetch(15, Some(&first)).await;
+        let files = next.unwrap().snapshot.pulls.unwrap().merged[0].files.as_ref().map(Vec::len);
+        assert_eq!((files, gaps(&cx), pending(&cx)), (Some(1), vec![], vec![]));
     }
 }

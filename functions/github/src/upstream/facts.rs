@@ -3,8 +3,10 @@
 use super::deployments::Success;
 use crate::config::Limits;
 use crate::kept::Kept;
-use crate::snapshot::{Commit, Run, Workflow};
+use crate::parts::{DORA, FILES, FLAKY, TIMEOUTS};
+use crate::snapshot::{Commit, MergedPull, Run, Workflow};
 use jiff::Timestamp;
+use shared::Part;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A job that ran for this share of its limit was stopped by it.
@@ -18,6 +20,8 @@ pub(super) struct Facts<'r> {
     pub workflows: Option<&'r [Workflow]>,
     /// The commits of the window.
     pub commits: Option<&'r [Commit]>,
+    /// The merged pull requests.
+    pub merged: Option<&'r [MergedPull]>,
     /// Successful deployments by time.
     pub successes: &'r [Success],
     /// Time limits of jobs.
@@ -30,17 +34,18 @@ pub(super) enum Want {
     Attempt { run: u64, attempt: u64 },
     Jobs { run: u64, attempt: u64 },
     Files { sha: String },
+    PullFiles { number: u64 },
     Compare { between: String },
 }
 
 impl Want {
     /// The part that it belongs to.
-    pub const fn part(&self) -> &'static str {
+    pub const fn part(&self) -> Part {
         match self {
-            Self::Attempt { .. } => "flaky",
-            Self::Jobs { .. } => "timeouts",
-            Self::Files { .. } => "files",
-            Self::Compare { .. } => "dora",
+            Self::Attempt { .. } => FLAKY,
+            Self::Jobs { .. } => TIMEOUTS,
+            Self::Files { .. } | Self::PullFiles { .. } => FILES,
+            Self::Compare { .. } => DORA,
         }
     }
 }
@@ -86,6 +91,12 @@ impl Facts<'_> {
         self.commits.unwrap_or_default().iter().filter(|commit| commit.pull.is_none())
     }
 
+    /// Changes whose paths did not come with the list: they were left out of it, or could not be read with it.
+    fn without_files(&self) -> impl Iterator<Item = &MergedPull> {
+        let merged = self.merged.unwrap_or_default().iter();
+        merged.filter(|pull| pull.into_branch && pull.files.is_none())
+    }
+
     /// The questions without an answer, newest first.
     pub fn wants(&self, kept: &Kept) -> Vec<Want> {
         let mut wants: Vec<(Timestamp, Want)> = Vec::new();
@@ -104,6 +115,9 @@ impl Facts<'_> {
         }
         for commit in self.direct().filter(|commit| !kept.files.contains_key(&commit.oid)) {
             wants.push((commit.committed_at, Want::Files { sha: commit.oid.clone() }));
+        }
+        for pull in self.without_files().filter(|pull| !kept.pull_files.contains_key(&pull.number)) {
+            wants.push((pull.merged_at, Want::PullFiles { number: pull.number }));
         }
         for (between, success) in comparisons(self.successes, kept).into_iter().zip(self.successes) {
             let open = between.filter(|between| !kept.shipped.contains_key(between));
@@ -156,6 +170,10 @@ impl Facts<'_> {
         if let Some(commits) = self.commits {
             let oids: BTreeSet<&String> = commits.iter().map(|commit| &commit.oid).collect();
             kept.files.retain(|oid, _| oids.contains(oid));
+        }
+        if let Some(merged) = self.merged {
+            let numbers: BTreeSet<u64> = merged.iter().map(|pull| pull.number).collect();
+            kept.pull_files.retain(|number, _| numbers.contains(number));
         }
         if !self.successes.is_empty() {
             let names: BTreeSet<String> = comparisons(self.successes, kept).into_iter().flatten().collect();

@@ -5,7 +5,7 @@ use crate::kept::Fetched;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use shared::testing::{Fake, Reply, Seen, at};
-use shared::{Context, Env, Event, Result};
+use shared::{Context, Env, Event, Last, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The time of the first run.
@@ -37,6 +37,18 @@ pub(super) struct World {
     pub came_with: Vec<(String, Value)>,
     /// What other paths answer, by beginning.
     pub others: Vec<(String, Reply)>,
+    /// Whether the repository has another name by now, so that its old one leads to its id.
+    pub renamed: bool,
+}
+
+/// The parts that failed.
+pub(super) fn gaps(cx: &Context) -> Vec<&'static str> {
+    cx.findings().gaps.into_keys().collect()
+}
+
+/// The parts that wait for answers, with how many.
+pub(super) fn pending(cx: &Context) -> Vec<(&'static str, u64)> {
+    cx.findings().pending.into_iter().filter(|(_, missing)| *missing > 0).collect()
 }
 
 /// The repository behind HTTP, and the collector's upstream that asks it.
@@ -67,10 +79,18 @@ impl Stage {
 
     /// A fetch at so many minutes after the first run, continued from the last one if there is one.
     pub async fn fetch(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Context) {
-        let whole = last.map(|_| at(NOW));
+        self.fetch_with(minutes, last.cloned().map_or(Last::None, Last::Base)).await
+    }
+
+    /// A fetch of everything that remembers what of the last one never changes.
+    pub async fn fetch_all(&self, minutes: i64, last: &Fetched) -> (Result<Fetched>, Context) {
+        self.fetch_with(minutes, Last::Memory(last.lasting())).await
+    }
+
+    async fn fetch_with(&self, minutes: i64, last: Last<Fetched>) -> (Result<Fetched>, Context) {
         let time = ago(-minutes);
-        let cx = Context::new(Event::new(time, time), "acme/web", whole);
-        (self.upstream.fetch(&cx, "acme/web", last.cloned()).await, cx)
+        let cx = Context::new(Event::new(time, time), "acme/web");
+        (self.upstream.fetch(&cx, "acme/web", last).await, cx)
     }
 
     /// The calls made so far.
@@ -113,11 +133,17 @@ pub(super) fn run(id: u64, minutes: i64, conclusion: Option<&str>) -> Value {
 }
 
 fn answer(world: &mut World, seen: &Seen) -> Reply {
+    if world.renamed
+        && let Some(rest) = seen.path.strip_prefix("/repos/acme/web")
+    {
+        return Reply::status(301).header("location", &format!("http://{}/repositories/7{rest}", seen.headers["host"]));
+    }
     if let Some((_, reply)) = world.others.iter().find(|(path, _)| seen.path.starts_with(path)) {
         return reply.clone();
     }
     let path = seen.path.split('?').next().unwrap_or_default();
-    match path.strip_prefix("/repos/acme/web/").unwrap_or(path) {
+    let own = ["/repos/acme/web/", "/repositories/7/"].iter().find_map(|name| path.strip_prefix(name));
+    match own.unwrap_or(path) {
         "/graphql" => graphql(world, seen),
         "actions/runs" => Reply::json(200, &listed(world, seen)),
         "actions/workflows" => Reply::json(
@@ -217,7 +243,8 @@ fn graphql(world: &mut World, seen: &Seen) -> Reply {
         fields.insert(fault["path"][1].as_str().unwrap().to_owned(), Value::Null);
     }
     let repository = if lost { Value::Null } else { Value::Object(fields) };
-    let mut whole = json!({ "data": { "rateLimit": { "cost": 1, "remaining": 4000 }, "repository": repository } });
+    let mut whole =
+        json!({ "data": { "rateLimit": { "cost": 1, "limit": 5000, "remaining": 4000 }, "repository": repository } });
     if !faults.is_empty() {
         whole["errors"] = faults.into_iter().map(|(fault, _)| fault).collect();
     }

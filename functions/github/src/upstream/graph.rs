@@ -86,6 +86,7 @@ struct Nodes<T> {
 #[derive(Deserialize)]
 struct Quota {
     cost: f64,
+    limit: f64,
     remaining: f64,
 }
 
@@ -213,7 +214,7 @@ pub(super) async fn nodes<T: DeserializeOwned>(client: &Client, ids: &[&str]) ->
 fn settle(client: &Client, quota: Option<Quota>, errors: &[Fault]) -> Result<()> {
     if let Some(quota) = quota {
         tracing::debug!(upstream = GITHUB, cost = quota.cost, left = quota.remaining, "a round of GraphQL");
-        client.graphql_left(quota.remaining);
+        client.graphql_left(quota.remaining, quota.limit);
     }
     if errors.iter().any(|fault| matches!(fault.kind(), "RATE_LIMITED" | "RATE_LIMIT")) {
         return Err(Error::RateLimited { upstream: GITHUB, what: "RATE_LIMITED to /graphql".to_owned() });

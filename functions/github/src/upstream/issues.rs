@@ -1,7 +1,7 @@
 //! Open issues: how many there are, in all and by label.
 
 use super::graph::{Count, Said, Variables};
-use super::rounds::Part;
+use super::rounds::Query;
 use crate::config::Config;
 use shared::Result;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ impl<'r> Issues<'r> {
     }
 }
 
-impl Part for Issues<'_> {
+impl Query for Issues<'_> {
     fn owns(&self, field: &str) -> bool {
         field == "issues" || field.strip_prefix('l').is_some_and(|number| number.parse::<usize>().is_ok())
     }

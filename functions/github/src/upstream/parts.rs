@@ -8,10 +8,13 @@ use super::pull::Reading;
 use super::pulls::Forced;
 use super::questions::Rounds;
 use super::shipped::Reader;
-use super::{OVERLAP, Upstream, WEEK, ci, force, queue};
+use super::{Upstream, WEEK, ci, force, queue};
 use crate::kept::{Fetched, Kept};
+use crate::parts::{
+    BRANCHES, COMMITS, DEPLOYMENTS, DORA, FILES, FLAKY, FORCE, ISSUES, PULLS, QUEUE, RUNNERS, RUNS, TIMEOUTS,
+};
 use crate::snapshot::{Deployments, Run, Snapshot, Workflow};
-use shared::{Context, Result};
+use shared::{Context, Part, Result};
 
 /// What a fetch gathers.
 pub(super) struct Gathered {
@@ -39,29 +42,29 @@ impl Upstream {
             Ok(sets) => sets.finish(&self.client, repo, &reading, &forced).await,
             Err(error) => Err(error),
         };
-        if let Some((pulls, forced)) = cx.part("pulls", pulls) {
+        if let Some((pulls, forced)) = cx.part(PULLS, pulls) {
             gathered.snapshot.pulls = Some(pulls);
             gathered.kept.forced = forced;
         }
         // A place that GitHub does not understand any more must not be tried again.
         gathered.kept.cursors = Vec::new();
-        if let Some(branches) = cx.part("branches", rounds.branches.done()) {
+        if let Some(branches) = cx.part(BRANCHES, rounds.branches.done()) {
             let (branches, cursors) = branches.finish(branch);
             gathered.snapshot.branches = Some(branches);
             gathered.kept.cursors = cursors;
         }
-        if let Some(commits) = cx.part("commits", rounds.commits.done()) {
+        if let Some(commits) = cx.part(COMMITS, rounds.commits.done()) {
             let (commits, head) = commits.finish();
             gathered.snapshot.commits = Some(commits);
             gathered.kept.head = head;
         }
-        gathered.snapshot.issues = cx.part("issues", rounds.issues.done()).map(Issues::finish);
+        gathered.snapshot.issues = cx.part(ISSUES, rounds.issues.done()).map(Issues::finish);
         if let Some(shipping) = rounds.shipping {
             let shipping = match shipping.done() {
                 Ok(shipping) => shipping.finish(&self.client, repo, branch).await,
                 Err(error) => Err(error),
             };
-            if let Some((successes, deployments)) = cx.part("deployments", shipping) {
+            if let Some((successes, deployments)) = cx.part(DEPLOYMENTS, shipping) {
                 gathered.successes = successes;
                 gathered.snapshot.deployments = Some(deployments);
             }
@@ -74,12 +77,12 @@ impl Upstream {
         if !(sources.activity || sources.labels || sources.rule_suites) {
             return;
         }
-        let Some(events) = cx.part("force", events) else { return };
+        let Some(events) = cx.part(FORCE, events) else { return };
         let none = Forced::new();
         let labelled = match (sources.labels, gathered.snapshot.pulls.is_some()) {
             (false, _) => &none,
             (true, true) => &gathered.kept.forced,
-            (true, false) => return cx.gap("force", "the pull requests with their labels are unknown"),
+            (true, false) => return cx.gap(FORCE, "the pull requests with their labels are unknown"),
         };
         gathered.snapshot.forced = Some(force::times(events, labelled, cx.now() - WEEK));
     }
@@ -96,16 +99,18 @@ impl Upstream {
     ) {
         let known = last.and_then(|last| Some((last.snapshot.workflows.as_ref()?, last.kept.workflows_at)));
         let workflows = ci::workflows(&self.client, repo, known, &runs.inside, cx.now()).await;
-        if let Some((workflows, at)) = cx.part("runs", workflows) {
-            if at < cx.now() {
-                cx.reused(at);
-            }
+        if let Some((workflows, at)) = cx.part(RUNS, workflows) {
+            cx.reused(at, ci::DAY);
             gathered.kept.workflows_at = at;
             gathered.snapshot.workflows = Some(workflows);
         }
         gathered.kept.missing = runs.missing;
-        if let Some(why) = runs.why {
-            cx.gap("runs", why.with_causes());
+        let is_whole = runs.why.is_none() && gathered.kept.missing.is_empty();
+        match runs.why {
+            Some(why) => cx.gap(RUNS, why.with_causes()),
+            None => cx.pending(RUNS, gathered.kept.missing.len()),
+        }
+        if !is_whole {
             gathered.kept.partial = runs.inside;
             return;
         }
@@ -114,7 +119,7 @@ impl Upstream {
             let older = last.and_then(|last| Some((last.snapshot.older_decisive.as_ref()?, runs.dropped.as_slice())));
             let facts: (&[Workflow], &[Run], _) = (workflows, &runs.inside, &self.config.rules);
             gathered.snapshot.older_decisive =
-                cx.part("runs", ci::older(&self.client, repo, branch, facts, older, cx.now()).await);
+                cx.part(RUNS, ci::older(&self.client, repo, branch, facts, older, cx.now()).await);
         }
         gathered.snapshot.runs = Some(runs.inside);
     }
@@ -126,13 +131,17 @@ impl Upstream {
             runs: snapshot.runs.as_deref(),
             workflows: snapshot.workflows.as_deref(),
             commits: snapshot.commits.as_deref(),
+            merged: snapshot.pulls.as_ref().map(|pulls| pulls.merged.as_slice()),
             successes,
             limits: &self.config.limits,
         };
         let reader = Reader { digester: &self.digester, config: &self.config };
-        let errors = details::fill((&self.client, repo, reader), &facts, kept, allowance, self.config.reserve).await;
-        for (part, error) in errors {
+        let filled = details::fill((&self.client, repo, reader), &facts, kept, allowance, self.config.reserve).await;
+        for (part, error) in filled.failed {
             cx.gap(part, error.with_causes());
+        }
+        for (part, missing) in filled.missing {
+            cx.pending(part, missing);
         }
         facts.prune(kept);
         let (failed, stopped, files) =
@@ -140,36 +149,55 @@ impl Upstream {
         if let Some(deployments) = &mut snapshot.deployments {
             ship(deployments, successes, kept);
         }
-        let lacks_files = snapshot.pulls.iter().flat_map(|pulls| &pulls.merged).any(|pull| pull.files.is_none());
-        if lacks_files {
-            cx.gap("files", "the files of a pull request are unknown");
+        for pull in snapshot.pulls.iter_mut().flat_map(|pulls| &mut pulls.merged).filter(|pull| pull.files.is_none()) {
+            pull.files = kept.pull_files.get(&pull.number).cloned();
         }
         (snapshot.failed_before, snapshot.stopped_by_limit, snapshot.direct_files) = (failed, stopped, files);
-        // A part that hangs on another one is unknown with it: its rows are absent, so its gap says so too.
+        self.hanging_parts(cx, snapshot);
+    }
+
+    /// The parts that cannot be known without another one.
+    fn hanging_parts(&self, cx: &Context, snapshot: &Snapshot) {
+        let without_runs = snapshot.runs.is_none();
         let hanging = [
-            ("flaky", snapshot.failed_before.is_none(), "the runs are unknown"),
-            ("timeouts", snapshot.stopped_by_limit.is_none(), "the runs are unknown"),
-            ("files", snapshot.direct_files.is_none(), "the commits are unknown"),
-            ("files", snapshot.pulls.is_none(), "the pull requests are unknown"),
+            (FLAKY, RUNS, without_runs),
+            (TIMEOUTS, RUNS, without_runs || snapshot.workflows.is_none()),
+            (QUEUE, RUNS, without_runs && self.config.rules.queue),
+            (FILES, COMMITS, snapshot.commits.is_none()),
+            (FILES, PULLS, snapshot.pulls.is_none()),
+            (DORA, DEPLOYMENTS, snapshot.deployments.is_none() && self.config.deploys.is_some()),
         ];
-        for (part, _, why) in hanging.into_iter().filter(|(_, unknown, _)| *unknown) {
-            cx.gap(part, why);
+        for (part, needed, is_unknown) in hanging {
+            if is_unknown {
+                hang(cx, part, needed);
+            }
         }
     }
 
     /// Waiting times and runners, where they are configured.
-    pub(super) async fn worker_parts(&self, cx: &Context, repo: &str, last: Option<&Fetched>, gathered: &mut Gathered) {
+    pub(super) async fn worker_parts(&self, cx: &Context, repo: &str, gathered: &mut Gathered) {
         if self.config.rules.queue
             && let Some(runs) = &gathered.snapshot.runs
         {
-            let since = last.map_or(cx.now(), |last| last.kept.at) - OVERLAP;
-            let waits =
-                queue::waits(&self.client, repo, runs, since, cx.now(), &mut gathered.kept, self.config.reserve).await;
-            gathered.snapshot.queue = cx.part("queue", waits);
+            let kept = &mut gathered.kept;
+            let missing = queue::fill(&self.client, repo, runs, cx.now(), kept, self.config.reserve).await;
+            if let Some(missing) = cx.part(QUEUE, missing) {
+                cx.pending(QUEUE, missing);
+                gathered.snapshot.queue = (missing == 0).then(|| kept.waits.clone());
+            }
         }
         if self.config.rules.runners {
-            gathered.snapshot.runners = cx.part("runners", queue::runners(&self.client, repo).await);
+            gathered.snapshot.runners = cx.part(RUNNERS, queue::runners(&self.client, repo).await);
         }
+    }
+}
+
+/// Makes a part unknown because one that it needs is: failed where that failed, waiting where that waits.
+fn hang(cx: &Context, part: Part, needed: Part) {
+    if cx.findings().gaps.contains_key(needed.name()) {
+        cx.gap(part, format!("it needs {}, which failed", needed.name()));
+    } else {
+        cx.pending(part, 1);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Upstream;
 use super::client::Client;
+use super::graph::{self, Variables};
 use crate::config::{Credentials, Deploys};
 use futures::future;
 use serde::Deserialize;
@@ -29,7 +30,6 @@ struct Limit {
 #[derive(Deserialize)]
 struct Repository {
     full_name: String,
-    default_branch: String,
 }
 
 /// A thing that is read: what it is, where, and the permission that shows it.
@@ -49,10 +49,14 @@ impl Upstream {
             found: quota(&self.client).await,
             mend: credentials.to_owned(),
         }];
-        let seen = repository(&self.client, repo).await;
         let mend =
             format!("check the spelling of {repo} in GITHUB_REPOS, and that the token or App was given access to it");
-        probes.push(Probe { what: format!("{repo}: repository"), found: seen, mend });
+        let found = repository(&self.client, repo).await;
+        probes.push(Probe { what: format!("{repo}: repository"), found, mend });
+        let permissions = "read access to contents, pull requests, issues and deployments";
+        let mend =
+            format!("give the token or App {permissions} of {repo}, and check GITHUB_BRANCH and GITHUB_GRAPHQL_URL");
+        probes.push(Probe { what: format!("{repo}: GraphQL"), found: self.lists(repo).await, mend });
         let asked = self.things(repo).into_iter().map(|(what, path, permission)| async move {
             let found = self.client.get::<IgnoredAny>(&path).await.map(|_| "readable".to_owned());
             Probe {
@@ -65,6 +69,21 @@ impl Upstream {
         probes
     }
 
+    /// Asks for the branch, and for the first page of each list that GraphQL is asked for.
+    async fn lists(&self, repo: &str) -> Result<String> {
+        let (target, mut variables) = (self.target(), Variables::new());
+        target.ask(&mut variables);
+        let lists = ["open", "closed", "merged", "history", "b0", "issues"];
+        variables.extend(lists.map(|list| (list.to_owned(), true.into())));
+        variables.insert("mergedFirst".to_owned(), 1.into());
+        let said = graph::round(&self.client, repo, variables).await?;
+        match said.fault(|_| true) {
+            Some(error) => Err(error),
+            None if said.text(target.field(), "name").is_none() => Err(target.absent(repo, false)),
+            None => Ok("readable".to_owned()),
+        }
+    }
+
     fn things(&self, repo: &str) -> Vec<Thing> {
         let below = |path: &str| format!("/repos/{repo}/{path}");
         let mut things: Vec<Thing> = vec![
@@ -72,6 +91,7 @@ impl Upstream {
             ("commits", below("commits?per_page=1"), "read access to contents"),
             ("issues", below("issues?per_page=1"), "read access to issues"),
             ("workflow runs", below("actions/runs?per_page=1"), "read access to actions"),
+            ("workflows", below("actions/workflows?per_page=1"), "read access to actions"),
         ];
         if let Some(branch) = &self.config.branch {
             things.push((
@@ -114,14 +134,16 @@ impl Upstream {
 async fn quota(client: &Client) -> Result<String> {
     let Limits { resources: Resources { core, graphql } } = client.get("/rate_limit").await?;
     Ok(format!(
-        "{} of {} calls and {} of {} GraphQL points left",
+        "accepted; {} of {} calls and {} of {} GraphQL points left",
         core.remaining, core.limit, graphql.remaining, graphql.limit
     ))
 }
 
 async fn repository(client: &Client, repo: &str) -> Result<String> {
     let seen: Repository = client.get(&format!("/repos/{repo}")).await?;
-    Ok(format!("{} with the default branch {}", seen.full_name, seen.default_branch))
+    // The name as GitHub knows it may be a person's: it is not repeated.
+    let is_renamed = !seen.full_name.eq_ignore_ascii_case(repo);
+    Ok(if is_renamed { "readable, under another name by now: set that in GITHUB_REPOS" } else { "readable" }.to_owned())
 }
 
 #[cfg(test)]
@@ -140,8 +162,11 @@ mod tests {
         ];
         let stage = Stage::new(World { others, ..World::default() }, &[("GITHUB_RUNNERS", "on")]).await;
         let probes = stage.upstream.probe("acme/web").await;
-        assert_eq!(probes[0].found.as_deref().unwrap(), "4321 of 5000 calls and 4321 of 5000 GraphQL points left");
-        assert_eq!(probes[1].found.as_deref().unwrap(), "acme/web with the default branch main");
+        assert_eq!(
+            probes[0].found.as_deref().unwrap(),
+            "accepted; 4321 of 5000 calls and 4321 of 5000 GraphQL points left"
+        );
+        assert_eq!([1, 2].map(|at| probes[at].found.as_deref().unwrap()), ["readable"; 2]);
         let refused: Vec<_> = probes
             .iter()
             .filter(|probe| probe.found.is_err())
@@ -149,5 +174,20 @@ mod tests {
             .collect();
         assert_eq!(refused, [("acme/web: issues", "give the token or App read access to issues of acme/web")]);
         assert!(probes.iter().any(|probe| probe.what == "acme/web: runners"));
+    }
+    #[tokio::test]
+    async fn a_repository_of_another_name_says_so_without_naming_anybody_and_graphql_is_tried_too() {
+        let seen = json!({ "full_name": "adalovelace/web" });
+        let others = vec![
+            ("/repos/acme/web/".into(), Reply::json(200, &json!({}))),
+            ("/repos/acme/web".into(), Reply::json(200, &seen)),
+        ];
+        let mut world = World { others, ..World::default() };
+        world.faults.push((json!({ "type": "FORBIDDEN", "path": ["repository", "issues"] }), false));
+        let stage = Stage::new(world, &[]).await;
+        let probes = stage.upstream.probe("acme/web").await;
+        assert!(probes[1].found.as_ref().unwrap().contains("GITHUB_REPOS"));
+        assert_eq!((probes[2].what.as_str(), probes[2].found.is_err()), ("acme/web: GraphQL", true));
+        assert!(!format!("{probes:?}").contains("lovelace"), "{probes:?}");
     }
 }

@@ -8,8 +8,7 @@ use crate::titles;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::tags::Digester;
-use shared::{Error, Result};
+use shared::{Digester, Error, Result};
 
 /// More pages than the lists of any pull request have: GitHub ends the files at 3,000.
 const PAGES: usize = 50;

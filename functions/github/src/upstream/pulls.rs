@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::graph::{Page, Said, Variables};
 use super::pull::{Merged, Reading, complete};
-use super::rounds::{Part, Walk};
+use super::rounds::{Query, Walk};
 use crate::snapshot::{MergedPull, OpenPull, Pulls};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -170,7 +170,7 @@ impl Sets {
     }
 }
 
-impl Part for Sets {
+impl Query for Sets {
     fn owns(&self, field: &str) -> bool {
         matches!(field, "open" | "closed" | "merged")
     }
@@ -323,8 +323,8 @@ mod tests {
         let fake = fake.await;
         let env = shared::Env::of([("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t"), ("GITHUB_URL", fake.url())]);
         let upstream = super::super::Upstream::new(&env).unwrap();
-        let cx = shared::Context::new(shared::Event::new(ago(0), ago(0)), "acme/web", None);
-        let pulls = upstream.fetch(&cx, "acme/web", None).await.unwrap().snapshot.pulls.unwrap();
+        let cx = shared::Context::new(shared::Event::new(ago(0), ago(0)), "acme/web");
+        let pulls = upstream.fetch(&cx, "acme/web", shared::Last::None).await.unwrap().snapshot.pulls.unwrap();
         assert_eq!((pulls.merged[0].files.as_ref().map(Vec::len), pulls.merged[0].comments), (Some(3), 1));
     }
 

@@ -7,7 +7,7 @@ use super::deployments::Shipping;
 use super::force;
 use super::issues::Issues;
 use super::pulls::Sets;
-use super::rounds::{self, Ongoing, Part, ROUNDS, Target};
+use super::rounds::{self, Ongoing, Query, ROUNDS, Target};
 use crate::kept::Fetched;
 use futures::future;
 use jiff::Timestamp;
@@ -32,9 +32,9 @@ impl Rounds<'_> {
         {
             pulls.skip_files();
         }
-        let mut parts: Vec<&mut dyn Part> =
+        let mut parts: Vec<&mut dyn Query> =
             vec![&mut self.pulls, &mut self.branches, &mut self.commits, &mut self.issues];
-        parts.extend(self.shipping.as_mut().map(|shipping| shipping as &mut dyn Part));
+        parts.extend(self.shipping.as_mut().map(|shipping| shipping as &mut dyn Query));
         let branch = rounds::step(&up.client, repo, target, parts).await?;
         self.asked += u64::from(branch.is_some());
         Ok(branch)
@@ -73,7 +73,7 @@ impl Upstream {
         }
     }
 
-    fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Target {
         self.config.branch.clone().map_or(Target::Default, Target::Named)
     }
 

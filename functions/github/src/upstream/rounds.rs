@@ -9,7 +9,7 @@ use shared::{Error, Result};
 pub(super) const ROUNDS: usize = 200;
 
 /// A part that is read in rounds.
-pub(super) trait Part: Send {
+pub(super) trait Query: Send {
     /// Whether a field of the document is this part's.
     fn owns(&self, field: &str) -> bool;
 
@@ -26,7 +26,7 @@ pub(super) struct Ongoing<P> {
     failed: Option<Error>,
 }
 
-impl<P: Part> Ongoing<P> {
+impl<P: Query> Ongoing<P> {
     /// A part of which nothing was asked yet.
     pub const fn new(part: P) -> Self {
         Self { part, failed: None }
@@ -50,7 +50,7 @@ impl<P: Part> Ongoing<P> {
     }
 }
 
-impl<P: Part> Part for Ongoing<P> {
+impl<P: Query> Query for Ongoing<P> {
     fn owns(&self, field: &str) -> bool {
         self.part.owns(field)
     }
@@ -88,7 +88,8 @@ impl Target {
         }
     }
 
-    fn ask(&self, variables: &mut Variables) {
+    /// Adds the branch to the variables.
+    pub fn ask(&self, variables: &mut Variables) {
         let name = match self {
             Self::Default => "",
             Self::Named(name) => name,
@@ -97,6 +98,15 @@ impl Target {
         variables.insert("byName".to_owned(), matches!(self, Self::Named(_)).into());
         variables.insert("ref".to_owned(), format!("refs/heads/{name}").into());
     }
+
+    /// Says that the branch is not there.
+    pub fn absent(&self, repo: &str, is_empty: bool) -> Error {
+        let what = match self {
+            Self::Named(name) if !is_empty => format!("the branch {name} of {repo}"),
+            _ => format!("any commit in {repo}"),
+        };
+        Error::NotFound { upstream: GITHUB, what }
+    }
 }
 
 /// Asks one round for all parts; the name of the branch, or none where no part wants anything more.
@@ -104,11 +114,11 @@ pub(super) async fn step(
     client: &Client,
     repo: &str,
     target: &Target,
-    parts: Vec<&mut dyn Part>,
+    parts: Vec<&mut dyn Query>,
 ) -> Result<Option<String>> {
     let mut variables = Variables::new();
     target.ask(&mut variables);
-    let asking: Vec<&mut dyn Part> = parts.into_iter().filter(|part| part.ask(&mut variables)).collect();
+    let asking: Vec<&mut dyn Query> = parts.into_iter().filter(|part| part.ask(&mut variables)).collect();
     if asking.is_empty() {
         return Ok(None);
     }
@@ -127,13 +137,7 @@ pub(super) async fn step(
         Some(branch) if !empty => Ok(Some(branch)),
         // The next round asks again for what was lost.
         _ if said.is_lost() => Ok(Some(String::new())),
-        _ => {
-            let what = match target {
-                Target::Named(name) if !empty => format!("the branch {name} of {repo}"),
-                _ => format!("any commit in {repo}"),
-            };
-            Err(Error::NotFound { upstream: GITHUB, what })
-        }
+        _ => Err(target.absent(repo, empty)),
     }
 }
 

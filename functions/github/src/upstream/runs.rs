@@ -100,7 +100,7 @@ pub(super) struct Read {
     pub runs: BTreeMap<u64, Wire>,
     /// Stretches that are not known.
     pub missing: Vec<Stretch>,
-    /// Why not.
+    /// Why one of them could not be read; without it they only wait to be asked.
     pub why: Option<Error>,
 }
 
@@ -109,7 +109,9 @@ enum Outcome {
     Runs(Vec<Wire>),
     /// Too much for one listing: its parts, newest last, each with runs that are known to be its newest.
     Parts(Vec<(Stretch, Vec<Wire>)>),
-    Unknown(Error),
+    /// Fewer runs than GitHub counts: the list lags behind, and is asked again in the next run.
+    Short,
+    Failed(Error),
 }
 
 /// Lists runs by creation time.
@@ -136,9 +138,7 @@ impl<'r> Lister<'r> {
             let affordable = self.left.load(Ordering::Relaxed) / 11;
             let batch = open.split_off(open.len().saturating_sub(ABREAST.min(affordable as usize)));
             if batch.is_empty() {
-                read.why.get_or_insert_with(|| {
-                    Error::incomplete(format!("more than {PAGES} pages of runs; the next run goes on"))
-                });
+                tracing::info!(repo = self.repo, PAGES, "no more pages of runs: the next run goes on");
                 break;
             }
             let outcomes =
@@ -148,7 +148,8 @@ impl<'r> Lister<'r> {
                 match outcome {
                     Outcome::Runs(runs) => read.runs.extend(runs.into_iter().map(|run| (run.id, run))),
                     Outcome::Parts(parts) => open.extend(parts),
-                    Outcome::Unknown(error) => {
+                    Outcome::Short => read.missing.push(stretch),
+                    Outcome::Failed(error) => {
                         read.missing.push(stretch);
                         read.why.get_or_insert(error);
                     }
@@ -162,7 +163,7 @@ impl<'r> Lister<'r> {
     }
 
     async fn stretch(&self, stretch: Stretch, seed: Vec<Wire>) -> Outcome {
-        self.list(stretch, seed).await.unwrap_or_else(Outcome::Unknown)
+        self.list(stretch, seed).await.unwrap_or_else(Outcome::Failed)
     }
 
     /// Lists one stretch; its newest page may be known already from the stretch it was cut from.
@@ -188,12 +189,8 @@ impl<'r> Lister<'r> {
         }
         runs.retain(|_, run| stretch.0 <= run.created_at && run.created_at < stretch.1 + 1.second());
         if (runs.len() as u64) < total {
-            return Err(Error::incomplete(format!(
-                "{} runs of {total} between {} and {}",
-                runs.len(),
-                stretch.0,
-                stretch.1
-            )));
+            tracing::info!(repo = self.repo, from = %stretch.0, to = %stretch.1, listed = runs.len(), total, "a list of runs is short");
+            return Ok(Outcome::Short);
         }
         Ok(Outcome::Runs(runs.into_values().collect()))
     }
@@ -266,7 +263,7 @@ fn cut((from, to): Stretch, total: u64, newest: Vec<Wire>) -> Result<Vec<(Stretc
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Stage, World, ago, run};
+    use super::super::fake::{Stage, World, ago, gaps, pending, run};
     use super::*;
     use serde_json::Value;
 
@@ -334,13 +331,44 @@ mod tests {
     #[tokio::test]
     async fn at_most_120_pages_are_asked_and_the_rest_is_named() {
         let (stage, read) = listed(every(13_000, 46, 1)).await;
-        assert!(stage.calls() <= 120 && read.why.is_some(), "{}", stage.calls());
+        assert!(stage.calls() <= 120 && !read.missing.is_empty() && read.why.is_none(), "{}", stage.calls());
         // What is known is the newest stretch as a whole; what is missing lies before it.
         let oldest = read.runs.values().map(|run| run.created_at).min().unwrap();
         assert!(read.missing.iter().all(|(_, end)| *end < oldest), "{oldest} {:?}", read.missing);
         assert!(read.runs.len() > 7000, "{}", read.runs.len());
         let rest = Lister::new(&stage.upstream.client, "acme/web").read(read.missing).await;
         assert_eq!((read.runs.len() + rest.runs.len(), rest.missing.len()), (13_000, 0));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_shorter_than_its_count_waits_for_the_next_run() {
+        let runs = every(50, 60, 1);
+        let short = serde_json::json!({ "total_count": 50, "workflow_runs": runs[..49] });
+        let others =
+            vec![("/repos/acme/web/actions/runs?created".to_owned(), shared::testing::Reply::json(200, &short))];
+        let stage = Stage::new(World { others, ..World::default() }, &[]).await;
+        let (first, cx) = stage.fetch(0, None).await;
+        let first = first.unwrap();
+        assert_eq!((gaps(&cx), pending(&cx)), (vec![], vec![("flaky", 1), ("runs", 1), ("timeouts", 1)]));
+        assert!(first.snapshot.runs.is_none() && first.snapshot.failed_before.is_none());
+        assert!(first.snapshot.stopped_by_limit.is_none() && first.snapshot.older_decisive.is_none());
+        *stage.world() = World { runs, ..World::default() };
+        let (next, cx) = stage.fetch(15, Some(&first)).await;
+        let next = next.unwrap().snapshot;
+        assert_eq!((next.runs.map(|runs| runs.len()), gaps(&cx), pending(&cx)), (Some(50), vec![], vec![]));
+        assert!(next.failed_before.is_some() && next.stopped_by_limit.is_some() && next.older_decisive.is_some());
+    }
+
+    #[tokio::test]
+    async fn more_runs_than_one_run_of_ours_reads_are_pending_until_a_later_one_has_them_all() {
+        let stage = Stage::new(World { runs: every(13_000, 46, 1), ..World::default() }, &[]).await;
+        let (first, cx) = stage.fetch(0, None).await;
+        let first = first.unwrap();
+        assert_eq!((gaps(&cx), first.snapshot.runs.is_none()), (vec![], true));
+        assert!(cx.findings().pending["runs"] > 0 && cx.findings().pending["flaky"] > 0, "{:?}", cx.findings());
+        let (second, cx) = stage.fetch(15, Some(&first)).await;
+        let known = second.unwrap().snapshot.runs.map(|runs| runs.len());
+        assert_eq!((gaps(&cx), pending(&cx), known.is_some_and(|known| known > 12_900)), (vec![], vec![], true));
     }
 
     #[test]

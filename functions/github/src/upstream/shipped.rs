@@ -7,8 +7,7 @@ use crate::snapshot::Shipped;
 use crate::titles;
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::tags::Digester;
-use shared::{Error, Result};
+use shared::{Digester, Error, Result};
 use std::collections::BTreeMap;
 
 /// The most objects that GraphQL gives by their ids at once.

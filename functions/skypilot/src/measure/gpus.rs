@@ -1,9 +1,9 @@
 //! GPUs of running jobs by type and pricing, and what they cost.
 
 use crate::metrics;
-use crate::snapshot::{Job, Rules};
+use crate::snapshot::{Job, Rules, hides_gpus};
+use shared::Sample;
 use shared::prices::Pricing;
-use shared::{Sample, stats};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Types that have a row of their own although they have no price.
@@ -40,8 +40,8 @@ pub(super) fn samples(running: Option<&[&Job]>, rules: &Rules) -> Vec<Sample> {
 }
 
 fn count(running: &[&Job]) -> Option<Gpus> {
-    let unreadable = running.iter().filter(|job| job.gpus.is_none()).count();
-    if stats::ratio(stats::count(unreadable), stats::count(running.len())).is_some_and(|share| share > 0.1) {
+    let unread = running.iter().filter(|job| job.gpus.is_none()).count();
+    if hides_gpus(unread, running.len()) {
         return None;
     }
     let mut gpus = Gpus::new();

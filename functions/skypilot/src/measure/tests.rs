@@ -44,8 +44,9 @@ fn snapshot(live: Vec<Job>, ended: Vec<Job>) -> Snapshot {
     Snapshot {
         server: "prod".into(),
         rules: Rules { long_hours: 48.0, prices: BTreeMap::new() },
-        at: at(NOW),
-        reading: String::new(),
+        source: String::new(),
+        read_at: Some(at(NOW)),
+        asleep: false,
         live: Some(live),
         history: None,
         ended: Some(ended),

@@ -24,7 +24,7 @@ impl Client {
         let body = json!({
             "all_users": true, "refresh": "NONE", "include_credentials": false, "include_handle": false,
         });
-        let text = self.ask(ROUTE, &body).await?.value()?;
+        let text = self.ask(ROUTE, &body).await?.value().inspect_err(|_| self.unreadable())?;
         let clusters: Vec<Cluster> = serde_json::from_str(&text).map_err(|error| {
             self.unreadable();
             let place = format!("line {} column {}", error.line(), error.column());

@@ -18,7 +18,7 @@ const EXCHANGE: Duration = Duration::from_mins(1);
 const WAIT: Duration = Duration::from_secs(18);
 
 /// Asks one API server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Client {
     http: Http,
     limit: Duration,
@@ -38,7 +38,9 @@ impl Outcome {
     pub fn value(self) -> Result<String> {
         match self {
             Self::Done(value) => Ok(value),
-            Self::NoController => Err(Error::incomplete("there is no jobs controller, and it keeps the history")),
+            Self::NoController => {
+                Err(Error::decode(NAME, "a question that needs no jobs controller failed for want of one"))
+            }
         }
     }
 }
@@ -68,7 +70,9 @@ struct Cause {
 impl Client {
     pub fn new(env: &Env, server: &Server) -> Result<Self> {
         // A request that failed is told with a 500, and asking again would tell the same.
-        let http = Http::new(env, NAME, server.url.as_str(), server.auth.clone())?.attempt(WAIT).expecting(is_failed);
+        let variable = if env.get("SKYPILOT_SERVERS").is_some() { "SKYPILOT_SERVERS" } else { "SKYPILOT_URL" };
+        let http = Http::new(env, NAME, server.url.as_str(), server.auth.clone())?;
+        let http = http.from_variable(variable).attempt(WAIT).expecting(is_failed);
         Ok(Self { http, limit: EXCHANGE })
     }
 

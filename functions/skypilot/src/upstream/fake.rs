@@ -8,6 +8,9 @@ use shared::{Auth, Env};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+/// What a test says of a request that failed because there is no jobs controller.
+pub(super) const ASLEEP: &str = "ClusterNotUpError: No in-progress managed jobs.";
+
 /// The fake, and a client that asks it.
 pub(super) struct Stage {
     pub client: Client,
@@ -27,6 +30,9 @@ impl Stage {
             let mut results = results.lock().unwrap();
             if let Some((_, id)) = seen.path.split_once("request_id=") {
                 let value = results.get(id).cloned().unwrap_or(Value::Null);
+                if value == ASLEEP {
+                    return Reply::json(500, &json!({"detail": {"status": "FAILED", "error": value}}));
+                }
                 return Reply::json(200, &json!({"status": "SUCCEEDED", "return_value": value.to_string()}));
             }
             let (number, body) = (results.len(), serde_json::from_slice(&seen.body).unwrap_or(Value::Null));

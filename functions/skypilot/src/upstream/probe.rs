@@ -1,9 +1,10 @@
-//! What a newcomer has to know: is the server there, are we let in, and may we see each thing that is read.
+//! Checks that the server answers, that it lets us in, and that each thing that is read may be seen.
 
 use super::Upstream;
 use super::exchange::{Client, NAME};
 use super::queue::Wanted;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use shared::{Error, Probe, Result};
 
 #[derive(Default, Deserialize)]
@@ -17,8 +18,9 @@ struct Health {
 
 #[derive(Deserialize)]
 struct User {
+    /// Who it is may be a person, and is nobody else's business: that the server knows is enough.
     #[serde(default)]
-    name: Option<String>,
+    name: Option<IgnoredAny>,
 }
 
 impl Upstream {
@@ -30,14 +32,13 @@ impl Upstream {
                 return vec![line(server, "configuration", Err(error), "name the server in SKYPILOT_SERVERS")];
             }
         };
-        let health = client.get::<Health>("/api/health").await;
         let reach =
             "compare the address in SKYPILOT_SERVERS with `sky api info`, and see that this machine may reach it";
-        let there = match &health {
+        let (there, health) = match client.get::<Health>("/api/health").await {
+            Ok(health) => (Ok(health.told()), Ok(health)),
             // A refusal comes from a server that is there.
-            Err(Error::Auth { .. }) => Ok("it answers".to_owned()),
-            Err(error) => Err(Error::incomplete(error.with_causes())),
-            Ok(health) => Ok(health.told()),
+            Err(error @ Error::Auth { .. }) => (Ok("it answers".to_owned()), Err(error)),
+            Err(error) => (Err(error), Ok(Health::default())),
         };
         let mut probes = vec![line(server, "server", there, reach)];
         let suffix = server.to_uppercase().replace('-', "_");
@@ -68,18 +69,14 @@ impl Health {
     }
 }
 
-/// Whose credentials they are, by the health of the server; old ones do not say, and are asked for something.
+/// Whether the server knows whose credentials they are, by its health; old ones do not say, and are asked for something.
 async fn credentials(health: Result<Health>, client: &Client) -> Result<String> {
-    let health = match health {
-        Err(error @ Error::Auth { .. }) => return Err(error),
-        Err(_) => Health::default(),
-        Ok(health) => health,
-    };
+    let health = health?;
     if health.status == "needs_auth" {
         return Err(Error::Auth { upstream: NAME, what: "the server does not know whose they are".to_owned() });
     }
-    if let Some(name) = health.user.and_then(|user| user.name) {
-        return Ok(format!("accepted, of {name}"));
+    if health.user.is_some_and(|user| user.name.is_some()) {
+        return Ok("accepted".to_owned());
     }
     client.clusters().await.map(|_| "accepted, or none are needed".to_owned())
 }

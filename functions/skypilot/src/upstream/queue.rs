@@ -141,7 +141,8 @@ impl Client {
         }
     }
 
-    fn unsound(&self, what: &str) -> Error {
+    /// An answer that is not as documented.
+    pub fn unsound(&self, what: &str) -> Error {
         self.unreadable();
         Error::decode(NAME, format!("{NEW} {what}"))
     }

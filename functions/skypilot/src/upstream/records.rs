@@ -5,7 +5,7 @@ use crate::snapshot::{Job, Status};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::tags::{self, Digester};
+use shared::{Digester, tags};
 use std::collections::BTreeMap;
 
 /// What is asked for of each row.
@@ -120,13 +120,11 @@ fn is_region(text: &str) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
-    use shared::Env;
     use shared::testing::at;
 
     fn one(rows: Value) -> Job {
         let records: Vec<Record> = serde_json::from_value(rows).unwrap();
-        let digester = Env::of([("DIGEST_KEY", "k")]).digester();
-        jobs(records, &digester).into_values().next().unwrap()
+        jobs(records, &Digester::default()).into_values().next().unwrap()
     }
 
     #[test]

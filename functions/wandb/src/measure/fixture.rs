@@ -19,7 +19,6 @@ pub fn quiet() -> Snapshot {
             gpu_price: Some(2.0),
         },
         at: at(NOW),
-        reading: String::new(),
         counts: Some(Counts { all: 0, running: 0 }),
         runs: Some(Vec::new()),
         best: Some(None),

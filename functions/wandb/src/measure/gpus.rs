@@ -59,13 +59,12 @@ fn gpu_hours(runs: &[Run], now: Timestamp) -> Option<f64> {
     (told || spans.is_empty()).then(sum)
 }
 
-/// The runs that a row of GPUs would count and that do not tell theirs, of all that it would count.
-pub(crate) fn silent(runs: &[Run], snapshot: &Snapshot, now: Timestamp) -> (usize, usize) {
-    let wanted = |run: &&Run| {
+/// How many runs a row of GPUs would count, had they told theirs.
+pub(crate) fn silent(runs: &[Run], snapshot: &Snapshot, now: Timestamp) -> usize {
+    let is_wanted = |run: &&Run| {
         counts(run) && (!overlap(run, now).is_zero() || beat_lately(run, now) || is_alive(run, snapshot, now))
     };
-    let silent = runs.iter().filter(wanted).filter(|run| run.gpus.is_none()).count();
-    (silent, runs.iter().filter(wanted).count())
+    runs.iter().filter(|run| run.gpus.is_none()).filter(is_wanted).count()
 }
 
 #[cfg(test)]
@@ -102,7 +101,11 @@ mod tests {
             run("silent", State::Finished, "2026-01-08T10:00:00Z", "2026-01-08T11:00:00Z"),
         ];
         assert_eq!(gpu_hours(&runs, now()), Some(2.0 + 4.0));
-        assert_eq!(silent(&runs, &quiet(), now()), (1, 4), "the negative one beat within the day");
+        assert_eq!(silent(&runs, &quiet(), now()), 1);
+        let mut mute: Vec<Run> = runs.into_iter().map(|run| Run { gpus: None, ..run }).collect();
+        assert_eq!(silent(&mute, &quiet(), now()), 4, "the negative one beat within the day");
+        mute.truncate(1);
+        assert_eq!(silent(&mute, &quiet(), now()), 1);
     }
 
     #[test]

@@ -13,8 +13,10 @@ pub(super) const WANDB: &str = "wandb";
 /// The one address.
 pub(super) const PATH: &str = "/graphql";
 
+/// What a window's quota is where an answer does not say: thousandths.
+const WINDOW: f64 = 1000.0;
+
 /// Asks about one project.
-#[derive(Debug)]
 pub(super) struct Client {
     http: Http,
     pub target: Target,
@@ -116,9 +118,13 @@ impl Client {
     }
 
     fn note_quota(&self, headers: &HeaderMap) {
-        let left = headers.get("ratelimit-remaining").and_then(|left| left.to_str().ok()?.trim().parse().ok());
-        if let Some(left) = left.filter(|left: &f64| left.is_finite()) {
-            self.http.meter().budget(WANDB, left);
+        // A limit may be followed by the policies that it comes from: `1000, 1000;w=60`.
+        let number = |name: &str| {
+            let text = headers.get(name)?.to_str().ok()?;
+            text.split([',', ';']).next()?.trim().parse().ok().filter(|number: &f64| number.is_finite())
+        };
+        if let Some(left) = number("ratelimit-remaining") {
+            self.http.meter().quota(WANDB, left, number("ratelimit-limit").unwrap_or(WINDOW));
         }
     }
 }

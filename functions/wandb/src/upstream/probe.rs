@@ -1,4 +1,4 @@
-//! What a newcomer has to know: whether W&B answers, whose key it is, and which projects it may see.
+//! Checks that W&B answers, that it takes the key, and that the key may see the project.
 
 use super::Upstream;
 use super::client::Client;

@@ -7,8 +7,7 @@ use crate::snapshot::Run;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::tags::Digester;
-use shared::{Error, Result};
+use shared::{Digester, Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DOCUMENT: &str = "query Recent($entity: String!, $project: String!, $filters: JSONString, $after: String, \
@@ -32,7 +31,6 @@ struct Listed {
 pub(super) type Named = (String, Run);
 
 /// A list that is read from its top downwards, as far as it is wanted.
-#[derive(Debug)]
 pub(super) struct List<'c> {
     client: &'c Client,
     config: &'c Config,

@@ -89,6 +89,12 @@ fn answer(runs: &[Told], body: &Value) -> Value {
     json!({ "data": { "project": project } })
 }
 
+/// So many minutes after [`NOW`].
+fn context(minutes: i64) -> Context {
+    let now = at(NOW) + SignedDuration::from_mins(minutes);
+    Context::new(Event::new(now, now), "acme/arena")
+}
+
 /// Something that happens at the upstream between two fetches.
 type Happens = fn(&Stage);
 
@@ -128,11 +134,12 @@ impl Stage {
     /// A fetch so many minutes after [`NOW`], with the calls it made and whether it asked for everything.
     async fn fetch(&self, minutes: i64, last: Option<&Snapshot>) -> (Snapshot, usize, bool) {
         let before = self.fake.seen().len();
-        let now = at(NOW) + SignedDuration::from_mins(minutes);
-        let cx = Context::new(Event::new(now, now), "acme/arena", last.map(|_| at(NOW)));
-        let snapshot = self.upstream.fetch(&cx, "acme/arena", last.cloned()).await.unwrap();
-        assert!(cx.gaps().is_empty(), "{:?}", cx.gaps());
-        (snapshot, self.fake.seen().len() - before, cx.is_whole())
+        let cx = context(minutes);
+        let given = last.cloned().map_or(Last::None, Last::Base);
+        let snapshot = self.upstream.fetch(&cx, "acme/arena", given).await.unwrap();
+        let findings = cx.findings();
+        assert!(findings.gaps.is_empty(), "{:?}", findings.gaps);
+        (snapshot, self.fake.seen().len() - before, last.is_none() || findings.asked_all)
     }
 }
 
@@ -220,17 +227,76 @@ async fn a_continued_fetch_knows_what_a_whole_one_knows() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_old_or_was_read_otherwise_is_not_continued() {
+async fn a_last_fetch_that_lacks_something_is_not_continued() {
     let stage = Stage::new(week(10)).await;
     let last = stage.fetch(0, None).await.0;
     assert!(!stage.fetch(120, Some(&last)).await.2);
-    assert!(stage.fetch(135, Some(&last)).await.2, "two hours are too long");
-    assert!(stage.fetch(15, Some(&Snapshot { reading: "another".into(), ..last.clone() })).await.2);
+    assert!(!stage.fetch(15, Some(&Snapshot { counts: None, best: None, ..last.clone() })).await.2);
     assert!(stage.fetch(15, Some(&Snapshot { runs: None, ..last.clone() })).await.2);
-    assert!(stage.fetch(15, Some(&Snapshot { summaries: None, ..last.clone() })).await.2);
-    let kept = Snapshot { at: at(NOW) + SignedDuration::from_hours(23), ..last };
-    assert!(!stage.fetch(23 * 60 + 45, Some(&kept)).await.2);
-    assert!(stage.fetch(24 * 60, Some(&kept)).await.2, "once a day everything is asked");
+    assert!(stage.fetch(15, Some(&Snapshot { summaries: None, ..last })).await.2);
+}
+
+#[tokio::test]
+async fn runs_that_tell_no_gpus_are_counted_and_no_gap() {
+    let mut runs = week(10);
+    runs.push(Told { beat: None, ..told("waiting", "pending", 0, json!({})) });
+    let fake = Fake::start(move |_, seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let mut answer = answer(&runs, &body);
+        if let Some(edges) = answer.pointer_mut("/data/project/runs/edges").and_then(Value::as_array_mut) {
+            edges.iter_mut().step_by(4).for_each(|edge| edge["node"]["systemMetrics"] = Value::Null);
+        }
+        Reply::json(200, &answer)
+    });
+    let (cx, fake) = (context(0), fake.await);
+    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let findings = cx.findings();
+    assert_eq!((findings.gaps.len(), findings.unread), (0, [("gpus", 3)].into()), "of ten that ran");
+    assert_eq!(snapshot.runs.unwrap().iter().filter(|run| run.gpus.is_some()).count(), 7);
+}
+
+#[test]
+fn what_is_read_is_in_the_fingerprint_and_what_it_means_is_not() {
+    let print = |more: &[(&str, &str)]| {
+        let base = [("WANDB_PROJECTS", "acme/arena,acme/pit"), ("WANDB_API_KEY", "k")];
+        let env = Env::of(base.into_iter().chain(more.iter().copied()));
+        Upstream::new(&env, &BTreeMap::new()).unwrap().fingerprint("acme/arena")
+    };
+    let first = print(&[]);
+    for same in [("WANDB_API_KEY", "l"), ("WANDB_STALE_MINUTES", "90"), ("WANDB_PROJECTS", "acme/arena")] {
+        assert_eq!(print(&[same]), first, "{same:?}");
+    }
+    for other in [
+        ("WANDB_URL", "https://wandb.example.com"),
+        ("WANDB_KEYS", "accuracy=a,loss=l"),
+        ("WANDB_NODES_KEY", "nodes"),
+        ("WANDB_RUN_TYPES", "ptm=x"),
+    ] {
+        assert_ne!(print(&[other]), first, "{other:?}");
+    }
+    let upstream = |place: &str| {
+        let vars = [("WANDB_PROJECTS", format!("main={place}")), ("WANDB_API_KEY", "k".to_owned())];
+        Upstream::new(&Env::of(vars), &BTreeMap::new()).unwrap().fingerprint("main")
+    };
+    assert_ne!(upstream("acme/arena"), upstream("acme/pit"), "an alias may be given to another project");
+}
+
+#[tokio::test]
+async fn the_quota_is_told_in_percent_of_its_limit_where_that_is_said_and_of_thousandths_otherwise() {
+    for (limit, left, percent) in [(None, "250", 25.0), (Some("500, 500;w=60"), "100", 20.0), (Some("x"), "10", 1.0)] {
+        let fake = Fake::start(move |_, seen| {
+            let body: Value = serde_json::from_slice(&seen.body).unwrap();
+            let reply = Reply::json(200, &answer(&[], &body)).header("ratelimit-remaining", left);
+            limit.into_iter().fold(reply, |reply, limit| reply.header("ratelimit-limit", limit))
+        });
+        let fake = fake.await;
+        let vars = [("WANDB_URL", fake.url()), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "k")];
+        let env = Env::of(vars);
+        let upstream = Upstream::new(&env, &BTreeMap::new()).unwrap();
+        let cx = context(0);
+        env.meter().asking_for("acme/arena", upstream.fetch(&cx, "acme/arena", Last::None)).await.unwrap();
+        assert_eq!(env.meter().budget(), [(("acme/arena".to_owned(), "wandb"), percent)].into());
+    }
 }
 
 #[tokio::test]
@@ -300,8 +366,8 @@ async fn where_the_living_fill_more_than_a_page_the_top_is_read_once_more() {
         reply
     });
     let fake = fake.await;
-    let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
-    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap();
+    let cx = context(0);
+    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
     assert_eq!(snapshot.runs.unwrap().len(), 180, "nobody is lost");
 }
 
@@ -320,9 +386,10 @@ async fn an_endless_list_ends_in_an_error() {
         Reply::json(200, &json!({ "data": { "project": { "runs": runs } } }))
     });
     let fake = fake.await;
-    let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
-    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap();
-    assert!(snapshot.runs.is_none() && cx.gaps()["recent"].contains("come back"), "{:?}", cx.gaps());
+    let cx = context(0);
+    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let gaps = cx.findings().gaps;
+    assert!(snapshot.runs.is_none() && gaps["recent"].contains("come back"), "{gaps:?}");
     assert!(fake.seen().len() < 10);
 }
 
@@ -346,8 +413,8 @@ async fn a_request_is_signed_and_names_no_secret_when_it_is_refused() {
         (200, json!({ "data": { "project": null } }), "not_found"),
     ] {
         let fake = Fake::start(move |_, _| Reply::json(status, &body)).await;
-        let cx = Context::new(Event::new(at(NOW), at(NOW)), "acme/arena", None);
-        let error = upstream(fake.url()).fetch(&cx, "acme/arena", None).await.unwrap_err();
+        let cx = context(0);
+        let error = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap_err();
         let text = error.with_causes();
         assert_eq!((error.kind(), fake.seen().len()), (Some(kind), 1), "{text}");
         assert!(!text.contains("s3cr3t") && !text.contains("denied"), "{text}");

@@ -7,8 +7,7 @@ use crate::snapshot::{Run, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::tags::Digester;
-use shared::{Error, Result};
+use shared::{Digester, Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most GPUs of a run that are believed.
@@ -183,8 +182,7 @@ mod tests {
     }
 
     fn read(node: Value, config: &Config) -> Result<Option<Run>> {
-        let digester = Env::of::<&str, &str>([]).digester();
-        serde_json::from_value::<Node>(node).unwrap().run(config, &digester)
+        serde_json::from_value::<Node>(node).unwrap().run(config, &Digester::default())
     }
 
     fn with(field: &str, value: Value) -> Value {

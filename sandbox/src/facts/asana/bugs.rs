@@ -101,10 +101,19 @@ pub(super) fn tell(scene: &Scene<'_>, values: &mut Values) {
         values.insert(series(&format!("{name}.target"), &tags), 1.0);
         values.insert(series(&format!("{name}.status"), &tags), if value < 1.0 { 1.0 } else { 0.0 });
         values.insert(series("health.training.bug_count.fom", &row), (1.0 - value / 3.0).clamp(0.0, 1.0));
+        let tags = [&row[..], &called(scene)].concat();
+        values.insert(series("health.check.state", &tags), if value < 1.0 { 1.0 } else { 0.0 });
     }
     for (status, number) in totals {
-        values.insert(series("health.checks", &[("area", "training"), ("status", status)]), count(number));
+        let tags = [("area", "training"), ("status", status), ("target", &scene.settings.workspace)];
+        values.insert(series("health.checks", &tags), count(number));
     }
+}
+
+/// What the check is called, and whose it is.
+fn called<'a>(scene: &Scene<'a>) -> [(&'a str, &'a str); 4] {
+    let target = scene.settings.workspace.as_str();
+    [("workflow_name", "training_bugs"), ("task", "bugs_tickets"), ("check", "open_count"), ("target", target)]
 }
 
 /// The tags of a row that is judged, and its value: the open bugs of training.
@@ -116,7 +125,7 @@ fn judged<'a>(scene: &Scene<'a>) -> Option<([(&'a str, &'a str); 3], f64)> {
 }
 
 pub(super) fn verdicts(scene: &Scene<'_>) -> Values {
-    let tags = [("workflow_name", "training_bugs"), ("task", "bugs_tickets"), ("check", "open_count")];
+    let tags = called(scene);
     let mut values = Values::new();
     if let Some((_, value)) = judged(scene) {
         values.insert(series("health.checks.judged.new", &tags), 1.0);

@@ -1,0 +1,66 @@
+//! The commands as a person types them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use shared::testing::Folder;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn vitals(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vitals"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_demo_removes_nothing_that_it_did_not_make() {
+    let folder = Folder::new("demo");
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    std::fs::write(photos.join("datadog.sqlite"), "a wedding").unwrap();
+    let output = vitals(folder.path(), &["demo", "--hours", "0", "--out", "photos"], &[]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("photos is not empty"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(photos.join("datadog.sqlite")).unwrap(), "a wedding");
+    // A folder of its own is made anew, and what somebody put beside the demo's files stays.
+    for run in 0..2 {
+        let output = vitals(folder.path(), &["demo", "--hours", "0", "--out", "mine/demo"], &[]);
+        assert!(output.status.success(), "run {run}: {}", text(&output.stderr));
+        let notes = folder.path().join("mine/demo/notes.txt");
+        assert_eq!(notes.exists(), run == 1);
+        std::fs::write(notes, "mine").unwrap();
+    }
+}
+
+const GITHUB: [(&str, &str); 2] = [("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t0k3n")];
+
+#[test]
+fn the_list_of_collectors_fails_when_the_store_does() {
+    let folder = Folder::new("collectors");
+    let output = vitals(folder.path(), &["collectors"], &GITHUB);
+    assert!(output.status.success() && text(&output.stdout).contains("acme/web"), "{}", text(&output.stderr));
+    std::fs::write(folder.path().join("state"), "no folder").unwrap();
+    let output = vitals(folder.path(), &["collectors"], &[GITHUB[0], GITHUB[1], ("STATE_DIR", "state")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("acme/web: the store failed"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_time_in_the_future_and_an_unknown_target_are_refused() {
+    let folder = Folder::new("times");
+    for arguments in
+        [["collect", "github", "--at", "2999-01-01T00:00:00Z"], ["collect", "github", "--target", "acme/none"]]
+    {
+        let output = vitals(folder.path(), &arguments, &GITHUB);
+        assert_eq!(output.status.code(), Some(78), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).starts_with("vitals: "));
+    }
+}

@@ -1,0 +1,169 @@
+//! Commits observations before they are sent: whenever the run dies, a later one can tell, and has what was under way.
+
+use crate::cursor::{Cursor, Loaded, Pending, Step};
+use crate::datadog::{Base, Dropped, LIMITS, Payload, admit, encode};
+use crate::schedule::Schedule;
+use crate::{Event, Result, Sample, Store, store::Version};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+/// How often a lost race for a cursor is run again.
+pub(crate) const RACES: usize = 4;
+
+/// How many cursors are written side by side.
+pub(crate) const WRITES_AT_ONCE: usize = 16;
+
+/// What may be observed of a target.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// The target.
+    pub target: String,
+    /// Its observations.
+    pub samples: Vec<Sample>,
+    /// What the store has in the place of its cursor.
+    pub found: Loaded,
+}
+
+/// What a target's observations came to.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// The target.
+    pub target: String,
+    /// Observations that are on their way.
+    pub observations: Vec<Sample>,
+    /// Observations that may not be sent.
+    pub dropped: Dropped,
+    /// Closed slots that were never sent and cannot be any more.
+    pub missed_slots: usize,
+    /// Bodies that dead runs left, too old ones included, by the time of their points.
+    pub waiting: Vec<Timestamp>,
+    /// Those of them that are too old for Datadog, with the kind of failure that kept them, where one is known.
+    pub expired: Vec<Option<String>>,
+    /// Whether a later run was committed before this one.
+    pub is_overtaken: bool,
+    /// Why the store is a gap of this target.
+    pub gap: Option<String>,
+    /// The cursor as committed.
+    pub cursor: Option<(Cursor, Version)>,
+    /// What is to be sent now.
+    pub bodies: Vec<Body>,
+}
+
+/// A body of observations that this run is to deliver.
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// Its name in the cursor.
+    pub id: String,
+    /// What is sent.
+    pub payload: Payload,
+    /// The kind of failure that kept it so far.
+    pub failed: Option<String>,
+    /// How often it was sent without an answer.
+    pub unanswered: u8,
+    /// Whether this run made it; else it was taken over from a dead one.
+    pub is_own: bool,
+}
+
+/// What a commit needs to know of its run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Commits<'a> {
+    pub store: &'a Store,
+    pub base: &'a Base,
+    pub now: Timestamp,
+    pub wall: Timestamp,
+    /// When this run is over for certain.
+    pub lease: Timestamp,
+    scope: &'a str,
+    until: Instant,
+}
+
+impl<'a> Commits<'a> {
+    pub(crate) fn new(
+        store: &'a Store,
+        base: &'a Base,
+        event: &'a Event,
+        time_left: Duration,
+        schedule: &Schedule,
+    ) -> Self {
+        let lease = event.wall() + SignedDuration::try_from(time_left).unwrap_or(SignedDuration::from_mins(15));
+        let (now, wall, until) = (event.now(), schedule.wall(event), schedule.commit);
+        Self { store, base, now, wall, lease, scope: event.scope(), until }
+    }
+
+    /// Commits the observations of every target, side by side.
+    pub(crate) async fn all(self, targets: Vec<Observed>) -> Vec<Committed> {
+        let commits = targets.into_iter().map(|observed| self.one(observed));
+        stream::iter(commits.collect::<Vec<_>>()).buffered(WRITES_AT_ONCE).collect().await
+    }
+
+    async fn one(self, observed: Observed) -> Committed {
+        let Observed { target, samples, found } = observed;
+        let result = Box::pin(self.race(&target, &samples, found)).await;
+        result.unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), target, ..Committed::default() })
+    }
+
+    /// One conditional write marks the observations as reported and holds their bodies under a lease.
+    async fn race(self, target: &str, samples: &[Sample], mut found: Loaded) -> Result<Committed> {
+        for _ in 0..RACES {
+            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, samples);
+            let (mut committed, next) = self.prepare(target, step, &found)?;
+            let Some(next) = next else { return Ok(committed) };
+            if Instant::now() >= self.until {
+                return Err(crate::Error::store("commit observations", "the run has no time left"));
+            }
+            if let Some(version) = next.write(self.store, self.base.collector, target, found.version.as_ref()).await? {
+                committed.cursor = Some((next, version));
+                return Ok(committed);
+            }
+            found = Cursor::load(self.store, self.base.collector, target, self.wall).await?;
+            // It may have been no lost race: our write had succeeded, its answer was lost, and somebody wrote since.
+            if let (Some(cursor), Some(version)) = (&found.cursor, &found.version)
+                && committed.is_in(cursor)
+            {
+                committed.cursor = Some((cursor.clone(), version.clone()));
+                return Ok(committed);
+            }
+        }
+        let why = format!("others wrote it {RACES} times while this run tried");
+        Err(crate::Error::store(format!("commit the observations of {target}"), why))
+    }
+
+    fn prepare(self, target: &str, step: Step, found: &Loaded) -> Result<(Committed, Option<Cursor>)> {
+        let (observations, dropped) = admit(step.observations, self.base, self.now, self.wall);
+        let (gap, is_overtaken) = (step.gap.map(str::to_owned), step.is_overtaken);
+        let mut committed = Committed { target: target.to_owned(), dropped, gap, is_overtaken, ..Committed::default() };
+        let Some(mut next) = step.next else { return Ok((committed, None)) };
+        committed.missed_slots = step.missed_slots;
+        let waiting = found.cursor.iter().flat_map(|cursor| cursor.waiting(self.wall));
+        committed.waiting = waiting.map(|pending| pending.at).collect();
+        committed.expired = step.expired.into_iter().map(|pending| pending.failed).collect();
+        for Pending { id, failed, unanswered, body, .. } in step.taken {
+            match Payload::observations(&body) {
+                Ok(payload) => committed.bodies.push(Body { id, payload, failed, unanswered, is_own: false }),
+                Err(error) => {
+                    tracing::error!(target, error = error.with_causes(), "unreadable observations are given up");
+                    next.pending.retain(|pending| pending.id != id);
+                    committed.expired.push(failed);
+                }
+            }
+        }
+        for payload in encode(&observations, self.base, self.now, LIMITS)? {
+            let id = format!("{:016x}", RandomState::new().hash_one(target));
+            let (at, lease, body) = (self.now, self.lease, payload.text());
+            next.pending.push(Pending { id: id.clone(), at, lease, body, failed: None, unanswered: 0 });
+            committed.bodies.push(Body { id, payload, failed: None, unanswered: 0, is_own: true });
+        }
+        committed.observations = observations;
+        Ok((committed, Some(next)))
+    }
+}
+
+impl Committed {
+    /// Whether a cursor holds the bodies that this run made.
+    fn is_in(&self, cursor: &Cursor) -> bool {
+        let own = self.bodies.iter().filter(|body| body.is_own);
+        own.into_iter().any(|body| cursor.pending.iter().any(|pending| pending.id == body.id))
+    }
+}

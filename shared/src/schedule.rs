@@ -1,0 +1,82 @@
+//! How the time of a run is divided, so that neither an upstream, nor the store, nor Datadog can take what the others need.
+
+use crate::Event;
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
+
+/// The most that is kept of a run's time for delivering what it has.
+const FOR_DELIVERY: Duration = Duration::from_secs(20);
+
+/// The moments of a run by which its steps are over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    /// When the run began.
+    pub started: Instant,
+    /// A quarter of the run: what a hanging store may take, and what the spool may.
+    pub quarter: Duration,
+    /// No upstream is asked after this.
+    pub fetch: Instant,
+    /// What was fetched is kept by then.
+    pub keep: Instant,
+    /// Observations are committed by then.
+    pub commit: Instant,
+    /// The run's own points are sent by then.
+    pub send: Instant,
+    /// What earlier runs left is sent by then, if there is time.
+    pub backlog: Instant,
+    /// What could not be sent is in the store by then. The rest is for the log line.
+    pub end: Instant,
+}
+
+impl Schedule {
+    /// The moments of a run that begins now and is killed after `time_left`.
+    pub(crate) fn new(started: Instant, time_left: Duration) -> Self {
+        let (quarter, margin) = (time_left / 4, (time_left / 30).min(Duration::from_secs(1)));
+        let (end, reserve) = (started + time_left.saturating_sub(margin), quarter.min(FOR_DELIVERY));
+        let before = |part: u32, of: u32| end.checked_sub(reserve * part / of).unwrap_or(started);
+        Self {
+            started,
+            quarter,
+            fetch: before(1, 1),
+            keep: before(4, 5),
+            commit: before(3, 5),
+            send: before(1, 3),
+            backlog: before(1, 6),
+            end,
+        }
+    }
+
+    /// What the clock on the wall says by now: an age is judged when something is sent, and not when the run began.
+    pub(crate) fn wall(&self, event: &Event) -> Timestamp {
+        event.wall() + SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::ZERO)
+    }
+
+    /// When what earlier runs left must be sent, if one begins with it now.
+    pub(crate) fn backlog_from(&self, now: Instant) -> Instant {
+        self.backlog.min(now + self.quarter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_time_of_its_own_however_short_the_run() {
+        for seconds in [2, 15, 60, 900] {
+            let (started, time) = (Instant::now(), Duration::from_secs(seconds));
+            let schedule = Schedule::new(started, time);
+            let moments = [
+                started,
+                schedule.fetch,
+                schedule.keep,
+                schedule.commit,
+                schedule.send,
+                schedule.backlog,
+                schedule.end,
+                started + time,
+            ];
+            assert!(moments.windows(2).all(|pair| pair[0] < pair[1]), "{seconds}: {schedule:?}");
+        }
+    }
+}
