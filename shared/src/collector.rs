@@ -1,6 +1,6 @@
 //! What every collector is: `connect`, `fetch` and `measure`.
 
-use crate::{Check, Context, Env, Metric, Part, Result, Sample, Score};
+use crate::{Budget, Check, Context, Env, Metric, Part, Result, Sample, Score};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
@@ -15,6 +15,8 @@ pub trait Collector: Sized + Send + Sync {
     const CHECKS: &'static [Check] = &[];
     /// Every score it gives.
     const SCORES: &'static [Score] = &[];
+    /// What it may cost its upstream.
+    const BUDGET: Budget;
     /// Raised whenever an older snapshot can no longer be continued from.
     const VERSION: u32;
     /// A snapshot older than this is not continued: its upstream may have forgotten what happened since.
@@ -95,5 +97,5 @@ pub struct Probe {
     /// What was found, or why it failed.
     pub found: Result<String>,
     /// What to do about a failure: which token, scope or id, and where to get it.
-    pub mend: String,
+    pub fix: String,
 }

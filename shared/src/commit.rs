@@ -120,7 +120,7 @@ impl<'a> Commits<'a> {
             found = Cursor::load(self.store, self.base.collector, target, self.wall).await?;
             // It may have been no lost race: our write had succeeded, its answer was lost, and somebody wrote since.
             if let (Some(cursor), Some(version)) = (&found.cursor, &found.version)
-                && committed.is_in(cursor)
+                && committed.is_in(cursor, self.lease)
             {
                 committed.cursor = Some((cursor.clone(), version.clone()));
                 return Ok(committed);
@@ -161,9 +161,9 @@ impl<'a> Commits<'a> {
 }
 
 impl Committed {
-    /// Whether a cursor holds the bodies that this run made.
-    fn is_in(&self, cursor: &Cursor) -> bool {
-        let own = self.bodies.iter().filter(|body| body.is_own);
-        own.into_iter().any(|body| cursor.pending.iter().any(|pending| pending.id == body.id))
+    /// Whether a cursor holds the bodies that this run made or took over, under its own lease.
+    fn is_in(&self, cursor: &Cursor, lease: Timestamp) -> bool {
+        let is_held = |body: &Body| cursor.pending.iter().any(|one| one.id == body.id && one.lease == lease);
+        self.bodies.iter().any(is_held)
     }
 }

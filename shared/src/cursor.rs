@@ -27,6 +27,7 @@ pub struct Cursor {
     /// The time of the newest run whose observations are committed.
     pub until: Timestamp,
     /// The scope of that run: all targets, or the one that its event named.
+    #[serde(default)]
     pub scope: String,
     /// Nothing that ended at or before this is observed any more: its digests were forgotten for their number.
     pub floor: Option<Timestamp>,
@@ -140,16 +141,7 @@ impl Cursor {
             // This very run, or a later one, was committed before.
             return Step { is_overtaken: now < cursor.until, ..Step::default() };
         }
-        let (mut observations, mut reported) = (Vec::new(), cursor.reported.clone());
-        let due = cursor.until - LATE..now;
-        for sample in samples.iter().filter(|sample| sample.metric().kind == Kind::Distribution) {
-            let Some(thing) = sample.occurrence() else { continue };
-            let is_forgotten = cursor.floor.is_some_and(|floor| thing.ended_at <= floor);
-            if due.contains(&thing.ended_at) && !is_forgotten && !reported.contains_key(&thing.digest) {
-                reported.insert(thing.digest.clone(), thing.ended_at.as_second());
-                observations.push(sample.clone());
-            }
-        }
+        let (observations, reported) = cursor.due(now, samples);
         let (left, over): (Vec<Pending>, Vec<Pending>) =
             cursor.pending.iter().cloned().partition(|pending| pending.lease > wall);
         let (old, taken): (Vec<Pending>, Vec<Pending>) =
@@ -166,6 +158,21 @@ impl Cursor {
             missed_slots: usize::try_from(steps - i64::from(SLOTS)).unwrap_or(0),
             ..Step::default()
         }
+    }
+
+    /// The observations that are due, and what is reported with them.
+    fn due(&self, now: Timestamp, samples: &[Sample]) -> (Vec<Sample>, BTreeMap<String, i64>) {
+        let (mut observations, mut reported) = (Vec::new(), self.reported.clone());
+        let due = self.until - LATE..now;
+        for sample in samples.iter().filter(|sample| sample.metric().kind == Kind::Distribution) {
+            let Some(thing) = sample.occurrence() else { continue };
+            let is_forgotten = self.floor.is_some_and(|floor| thing.ended_at <= floor);
+            if due.contains(&thing.ended_at) && !is_forgotten && !reported.contains_key(&thing.digest) {
+                reported.insert(thing.digest.clone(), thing.ended_at.as_second());
+                observations.push(sample.clone());
+            }
+        }
+        (observations, reported)
     }
 
     /// All that ended before a first run counts as reported, whether it is known by now or not: what is still filling would

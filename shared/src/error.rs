@@ -8,14 +8,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong: who answered what to which question, in lower case and without a period.
 #[derive(Debug)]
 pub enum Error {
-    /// A variable is missing or unreadable: mend the configuration.
+    /// A variable is missing or unreadable: fix the configuration.
     Config {
         /// The variable.
         name: String,
         /// What is wrong with it, and an example of a good one.
         problem: String,
     },
-    /// Credentials were refused: mend the token or its permissions.
+    /// Credentials were refused: fix the token or its permissions.
     Auth {
         /// Which upstream.
         upstream: &'static str,
@@ -45,7 +45,7 @@ pub enum Error {
         /// What was asked, and a short reason if one was given.
         what: String,
     },
-    /// The upstream points somewhere else: set the address that is right, or mend the proxy in between.
+    /// The upstream points somewhere else: set the address that is right, or fix the proxy in between.
     Redirect {
         /// Which upstream.
         upstream: &'static str,
@@ -79,8 +79,20 @@ pub enum Error {
     },
     /// The answer is known only in part, and part of an answer is not an answer.
     Incomplete {
-        /// What is missing and when it will be there.
+        /// What is missing.
         what: String,
+    },
+    /// No part of a target could be read.
+    NothingRead {
+        /// Why the first of them could not.
+        why: String,
+    },
+    /// This machine did not do what it was asked: a terminal, a folder, a port.
+    Local {
+        /// What it could not do.
+        what: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store could not be read or written.
     Store {
@@ -112,6 +124,11 @@ impl Error {
         Self::Store { what: what.into(), source: source.into() }
     }
 
+    /// Something that this machine could not do, with its cause.
+    pub fn local(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Local { what: what.into(), source: source.into() }
+    }
+
     /// Something that is known only in part.
     pub fn incomplete(what: impl Into<String>) -> Self {
         Self::Incomplete { what: what.into() }
@@ -128,7 +145,12 @@ impl Error {
             Self::Network { .. } => Some("network"),
             Self::Timeout { .. } => Some("timeout"),
             Self::Decode { .. } => Some("decode"),
-            Self::Config { .. } | Self::Incomplete { .. } | Self::Store { .. } | Self::Intake { .. } => None,
+            Self::Config { .. }
+            | Self::Incomplete { .. }
+            | Self::NothingRead { .. }
+            | Self::Local { .. }
+            | Self::Store { .. }
+            | Self::Intake { .. } => None,
         }
     }
 
@@ -164,7 +186,9 @@ impl fmt::Display for Error {
             Self::Network { upstream, what, .. } => write!(f, "no answer from {upstream} to {what}"),
             Self::Timeout { upstream, what } => write!(f, "{upstream} took too long over {what}"),
             Self::Decode { upstream, what } => write!(f, "{upstream} gave an answer that cannot be read: {what}"),
-            Self::Incomplete { what } => write!(f, "not complete yet: {what}"),
+            Self::Incomplete { what } => write!(f, "only known in part: {what}"),
+            Self::NothingRead { why } => write!(f, "no part could be read; the first reason: {why}"),
+            Self::Local { what, .. } => write!(f, "cannot {what}"),
             Self::Store { what, .. } => write!(f, "the store failed to {what}"),
             Self::Intake { what } => write!(f, "datadog did not take our points: {what}"),
         }
@@ -174,7 +198,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Network { source, .. } | Self::Store { source, .. } => Some(source.as_ref()),
+            Self::Network { source, .. } | Self::Local { source, .. } | Self::Store { source, .. } => {
+                Some(source.as_ref())
+            }
             _ => None,
         }
     }

@@ -99,7 +99,8 @@ impl Share {
         samples.push(COVERAGE.maybe(stats::percent(stats::count(whole), stats::count(self.parts.len()))));
         if !self.repeated {
             samples.push(DATA_AGE.sample(found.oldest.map_or(0.0, age)));
-            samples.push(STATE_AGE.maybe(self.until.map(age)));
+            // A run that was committed before told the age that it found then.
+            samples.push(STATE_AGE.maybe(self.until.filter(|until| *until < now).map(age)));
         }
         samples.into_iter().map(|sample| sample.tag("target", &self.target)).collect()
     }

@@ -44,9 +44,7 @@ async fn serve<C: Collector + 'static>() -> Result<()> {
                 .map_err(lambda_runtime::Error::from)
         }
     });
-    lambda_runtime::run(handler)
-        .await
-        .map_err(|error| Error::Incomplete { what: format!("lambda's runtime ended: {error}") })
+    lambda_runtime::run(handler).await.map_err(|error| Error::local("go on serving lambda", error))
 }
 
 #[expect(clippy::disallowed_methods, reason = "only the surroundings of a run know the time, and here we are they")]
@@ -58,8 +56,8 @@ async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Val
     let wall = wall();
     let until =
         i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
-    let time_left =
-        until.and_then(|until| Duration::try_from(until.duration_since(wall)).ok()).unwrap_or(Duration::from_mins(1));
+    let left = |until: Timestamp| Duration::try_from(until.duration_since(wall)).unwrap_or(Duration::ZERO);
+    let time_left = until.map_or(Duration::from_mins(1), left);
     let event = Event::parse(&event.payload, wall)?;
     let report = life.run(collector, &event, time_left).await?;
     let gaps: Vec<Value> = report

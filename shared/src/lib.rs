@@ -3,6 +3,7 @@
 mod address;
 mod auth;
 pub mod aws;
+mod budget;
 mod check;
 mod collector;
 mod commit;
@@ -46,6 +47,7 @@ pub mod tls;
 mod unit;
 
 pub use auth::Auth;
+pub use budget::Budget;
 pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Reads, Verdict, Word, judge, prefixed, totals};
 pub use collector::{Collector, Last, Probe};
 pub use condition::{Condition, Operator};

@@ -1,7 +1,7 @@
 //! The whole life of a run: load, fetch, keep; then what it means; then everything is committed and delivered.
 
 use crate::commit::{Commits, Observed};
-use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, Spool, admit, encode};
+use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, OLDEST, Spool, admit, encode};
 use crate::heartbeat::{STORE, Share};
 use crate::outbox::Outbox;
 use crate::reading::{Known, Reading};
@@ -12,6 +12,7 @@ use crate::{
     Tally, check, snapshots, store,
 };
 use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,7 +99,8 @@ impl Life {
             }
             Some(intake) if event.is_late() => self.say_late::<C>(event, targets, intake).await?,
             Some(intake) => {
-                let (measured, may_commit) = self.measure(collector, event, targets, schedule).await;
+                let (measured, has_key) = self.measure(collector, event, targets, schedule).await;
+                let may_commit = has_key && is_taken(event.now(), schedule.wall(event));
                 let commits = Commits::new(&self.store, &self.settings.base, event, time_left, &schedule);
                 let spool = Spool::new(&self.store, C::NAME, event.target(), schedule.wall(event));
                 let outbox = Outbox { commits, intake, meter: &self.meter, spool, schedule };
@@ -109,7 +111,7 @@ impl Life {
         Ok(report)
     }
 
-    /// Reads every target and says what it means, and whether observations may be committed.
+    /// Reads every target and says what it means, and whether other runs make the same digests.
     async fn measure<C: Collector>(
         &self,
         collector: &C,
@@ -118,8 +120,7 @@ impl Life {
         schedule: Schedule,
     ) -> (Measured, bool) {
         let key_gap = self.digester.load(&self.store).await.err().map(|error| error.with_causes());
-        // Points that lie too far ahead are dropped, and what was observed in them would be reported all the same.
-        let may_commit = key_gap.is_none() && event.now() <= event.wall() + AHEAD;
+        let has_key = key_gap.is_none();
         let key = self.digester.of("");
         let (heals, heal_time) = (TARGETS_AT_ONCE.into(), schedule.quarter);
         let (store, meter) = (&self.store, &self.meter);
@@ -137,7 +138,7 @@ impl Life {
         while let Some((known, samples)) = all.next().await {
             measured.add(known, samples, event);
         }
-        (measured, may_commit)
+        (measured, has_key)
     }
 
     fn telling<'a>(&'a self, event: &'a Event, schedule: Schedule, is_repetition: bool) -> Telling<'a> {
@@ -198,8 +199,12 @@ impl Life {
         let knows_spool = found.is_some();
         let mut outcome = outbox.deliver(outgoing, committed, found, is_repetition).await;
         let tally = self.meter.take();
-        if !is_repetition {
-            let counts = telling.counts(&outcome, &tally, knows_spool);
+        let mut counts = telling.counts(&outcome, &tally, knows_spool);
+        if is_repetition {
+            // Its first try told the rest; the failures of what that left are told by whoever delivers it.
+            counts.retain(|sample| sample.name() == "collector.push_errors" && !outcome.errors.is_empty());
+        }
+        if !counts.is_empty() {
             outbox.deliver_last(telling.encode(&counts)?, &mut outcome).await;
             samples.extend(counts);
         }
@@ -256,6 +261,12 @@ impl Measured {
         self.observed.push(Observed { target, samples: observations, found: cursor });
         self.shares.push(share);
     }
+}
+
+/// Whether Datadog takes points of this time, with a minute for sending them: of those that it drops nothing may be
+/// reported as observed.
+fn is_taken(now: Timestamp, wall: Timestamp) -> bool {
+    now <= wall + AHEAD && now >= wall - OLDEST + SignedDuration::from_mins(1)
 }
 
 /// What a snapshot means: the collector's rows, its checks, and the scores of both.

@@ -7,6 +7,7 @@ use crate::outcome::{Left, Outcome};
 use crate::schedule::Schedule;
 use crate::{Error, Meter, Result};
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -58,22 +59,23 @@ impl Outbox<'_> {
             self.send_entries(own.clone(), &mut outcome).await;
         }
         let undelivered = self.send_own(outgoing, &mut outcome).await;
+        if undelivered.is_empty() && !is_repetition {
+            // This run's own points are accepted: an earlier try of it has nothing to add.
+            self.remove(own).await;
+        }
         self.keep(undelivered, &mut outcome).await;
         self.meter.set_deadline(self.schedule.backlog);
         self.send_bodies(committed, &mut outcome).await;
         if let (None, Some(found)) = (outcome.closed, found) {
-            // This run's own points are accepted: an earlier try of it has nothing to add.
-            self.remove(own).await;
             self.send_backlog(found, &mut outcome).await;
         }
-        self.meter.set_deadline(self.schedule.end);
+        self.meter.set_deadline(self.schedule.last);
         outcome
     }
 
     /// What an earlier try of this run left, and what other runs did, which a repetition leaves to the next run.
-    fn split(&self, found: Found, is_repetition: bool) -> (Vec<String>, Option<Found>) {
+    fn split(&self, found: Found, is_repetition: bool) -> (Vec<(Timestamp, String)>, Option<Found>) {
         let (own, earlier): (Vec<_>, Vec<_>) = found.waiting.into_iter().partition(|(at, _)| *at == self.commits.now);
-        let own = own.into_iter().map(|(_, key)| key).collect();
         (own, (!is_repetition).then_some(Found { waiting: earlier, ..found }))
     }
 
@@ -83,7 +85,7 @@ impl Outbox<'_> {
         }
         let undelivered = outcome.take(self.intake.deliver(outgoing.points, false).await, false);
         if outcome.closed.is_none() {
-            let slots = self.intake.deliver(outgoing.slots, true).await;
+            let slots = self.intake.deliver(outgoing.slots, outcome.is_open()).await;
             // The next runs recount what was not taken, so that its failure is told by nobody else.
             for (_, kind) in outcome.take(slots, false) {
                 outcome.count(Some(kind));
@@ -97,7 +99,7 @@ impl Outbox<'_> {
         let undelivered = if let Some(kind) = outcome.closed {
             payloads.into_iter().map(|payload| (payload, kind)).collect()
         } else {
-            outcome.take(self.intake.deliver(payloads, true).await, false)
+            outcome.take(self.intake.deliver(payloads, outcome.is_open()).await, false)
         };
         self.keep(undelivered, outcome).await;
     }
@@ -158,7 +160,11 @@ impl Outbox<'_> {
             let closed = Err(Unobserved::Closed { kind, refused: None, is_answered: true });
             return outcome.observed(body, &closed);
         }
-        let mut delivery = self.intake.deliver(vec![body.payload.clone()], true).await;
+        let sent = self.intake.observe(&body.payload).await;
+        if !matches!(sent, Err(Unobserved::Unfit)) {
+            return outcome.observed(body, &sent);
+        }
+        let mut delivery = self.intake.deliver(vec![body.payload.clone()], outcome.is_open()).await;
         let left = delivery.undelivered.pop();
         drop(outcome.take(delivery, !body.is_own));
         let Some((payload, kind)) = left else {
@@ -199,7 +205,7 @@ impl Outbox<'_> {
 
     /// Delivers what earlier runs of this function and scope left, oldest first, and gives up what is too old.
     async fn send_backlog(&self, found: Found, outcome: &mut Outcome) {
-        let keys = found.waiting.into_iter().take(MOST_ENTRIES).map(|(_, key)| key).collect();
+        let keys = found.waiting.into_iter().take(MOST_ENTRIES).collect();
         self.meter.set_deadline(self.schedule.backlog_from(Instant::now()));
         self.send_entries(keys, outcome).await;
         if outcome.closed.is_none() {
@@ -210,30 +216,41 @@ impl Outbox<'_> {
         }
     }
 
-    /// Delivers entries of the spool in this order, until Datadog is closed or the time for it is over.
-    async fn send_entries(&self, keys: Vec<String>, outcome: &mut Outcome) {
+    /// Delivers entries of the spool in this order, until Datadog is closed or the time for it is over. Those of one second
+    /// go one after the other: they may be of two tries, and the later one is right.
+    async fn send_entries(&self, entries: Vec<(Timestamp, String)>, outcome: &mut Outcome) {
         let until = self.schedule.backlog_from(Instant::now());
-        let gate = Gate { intake: self.intake, outcome: Mutex::default() };
+        let gate = Gate { intake: self.intake, open: outcome.is_open(), outcome: Mutex::default() };
         let gate = &gate;
-        let sends = keys.into_iter().map(|key| async move {
-            if gate.lock().closed.is_some() || Instant::now() >= until {
-                return Ok(None);
+        let seconds = entries.chunk_by(|one, other| one.0 == other.0);
+        let sends = seconds.map(|entries| async move {
+            let mut results = Vec::new();
+            for (_, key) in entries {
+                if gate.lock().closed.is_some() || Instant::now() >= until {
+                    break;
+                }
+                results.push(self.send_entry(key, gate).await);
             }
-            let Some((payload, kind)) = self.spool.read(&key).await? else { return Ok(None) };
-            match gate.pass(payload).await {
-                None => self.spool.remove(&key).await.map(|()| Some(kind)),
-                Some(_) => Ok(None),
-            }
+            results
         });
         let sent: Vec<_> = stream::iter(sends.collect::<Vec<_>>()).buffered(SENT_AT_ONCE).collect().await;
         outcome.absorb(std::mem::take(&mut *gate.lock()));
-        for result in sent {
+        for result in sent.into_iter().flatten() {
             outcome.note(result);
         }
     }
 
-    async fn remove(&self, keys: Vec<String>) {
-        for key in keys {
+    /// Delivers one entry; the kind of failure that had kept it, once it is through.
+    async fn send_entry(&self, key: &str, gate: &Gate<'_>) -> Result<Option<String>> {
+        let Some((payload, kind)) = self.spool.read(key).await? else { return Ok(None) };
+        match gate.pass(payload).await {
+            None => self.spool.remove(key).await.map(|()| Some(kind)),
+            Some(_) => Ok(None),
+        }
+    }
+
+    async fn remove(&self, entries: Vec<(Timestamp, String)>) {
+        for (_, key) in entries {
             if let Err(error) = self.spool.remove(&key).await {
                 tracing::warn!(error = error.with_causes(), "an entry of the spool stays as it is");
             }
@@ -258,6 +275,8 @@ fn largest(targets: &[Committed]) -> (usize, Option<Payload>) {
 /// Lets payloads pass side by side, until one shows that Datadog is closed.
 struct Gate<'a> {
     intake: &'a Intake,
+    /// Whether Datadog took something of this run.
+    open: bool,
     outcome: Mutex<Outcome>,
 }
 
@@ -272,7 +291,8 @@ impl Gate<'_> {
         if let Some(kind) = closed {
             return Some((payload, kind));
         }
-        let delivery = self.intake.deliver(vec![payload], true).await;
+        let open = self.open || self.lock().is_open();
+        let delivery = self.intake.deliver(vec![payload], open).await;
         self.lock().take(delivery, true).pop()
     }
 }

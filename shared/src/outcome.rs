@@ -60,6 +60,11 @@ impl Outcome {
         delivery.undelivered
     }
 
+    /// Whether Datadog took something of this run: then what it refuses is wrong in itself.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.accepted + self.recovered > 0
+    }
+
     pub(crate) fn absorb(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.rejected += other.rejected;

@@ -178,7 +178,7 @@ impl<C: Collector> Reading<'_, C> {
     /// Asks for everything beside the state, which is served until that is complete.
     async fn healed(&self, cx: &Context, target: &str, kept: Kept<C::Snapshot>) -> Result<Kept<C::Snapshot>> {
         let memory = self.remembered(&kept);
-        let Kept { fingerprint, healing, snapshot, gaps, .. } = kept;
+        let Kept { fingerprint, whole_at, healing, snapshot, gaps, .. } = kept;
         let (since, last) = match healing.filter(|one| cx.now().duration_since(one.since) < snapshots::HEAL) {
             Some(healing) => (healing.since, Last::Base(healing.snapshot)),
             None => (cx.now(), memory),
@@ -186,7 +186,9 @@ impl<C: Collector> Reading<'_, C> {
         // Two large snapshots at once are more than there is memory for: the state is read again where it is needed.
         drop(snapshot);
         let failing: Vec<&str> = gaps.keys().map(String::as_str).collect();
-        let heal = self.heal(target, last, &failing).await;
+        // What did not fit into its share for a day gets half of the time.
+        let is_overdue = cx.now().duration_since(whole_at) >= snapshots::HEAL * 2;
+        let heal = self.heal(target, last, &failing, is_overdue).await;
         let heal = match heal {
             Heal::Done(healed, findings) => {
                 cx.adopt(findings);
@@ -225,8 +227,15 @@ impl<C: Collector> Reading<'_, C> {
     }
 
     /// Asks for everything, in a part of the time that there is, so that this and other states can still be continued.
-    async fn heal(&self, target: &str, last: Last<C::Snapshot>, failing: &[&str]) -> Heal<C::Snapshot> {
-        let half = (self.meter.time_left(Duration::MAX).unwrap_or_default() / 2).min(self.heal_time);
+    async fn heal(
+        &self,
+        target: &str,
+        last: Last<C::Snapshot>,
+        failing: &[&str],
+        is_overdue: bool,
+    ) -> Heal<C::Snapshot> {
+        let half = self.meter.time_left(Duration::MAX).unwrap_or_default() / 2;
+        let half = if is_overdue { half } else { half.min(self.heal_time) };
         let cx = Context::new(self.event.clone(), target);
         let fetch = self.meter.asking_for(target, self.collector.fetch(&cx, target, last));
         let fetched = match tokio::time::timeout(half, fetch).await {
@@ -266,7 +275,7 @@ impl<C: Collector> Reading<'_, C> {
         if let Some(why) = parts.first().and_then(|part| findings.gaps.get(part.name()))
             && parts.iter().all(|part| findings.gaps.contains_key(part.name()))
         {
-            return Err(Error::incomplete(format!("no part could be read; the first: {why}")));
+            return Err(Error::NothingRead { why: why.clone() });
         }
         let owned =
             |counts: &BTreeMap<&'static str, u64>| counts.iter().map(|(part, n)| ((*part).to_owned(), *n)).collect();

@@ -24,6 +24,8 @@ pub(crate) struct Schedule {
     pub send: Instant,
     /// What earlier runs left is sent by then, if there is time.
     pub backlog: Instant,
+    /// The last rows of the run are sent by then.
+    pub last: Instant,
     /// What could not be sent is in the store by then. The rest is for the log line.
     pub end: Instant,
 }
@@ -42,6 +44,7 @@ impl Schedule {
             commit: before(3, 5),
             send: before(1, 3),
             backlog: before(1, 6),
+            last: before(1, 12),
             end,
         }
     }
@@ -73,6 +76,7 @@ mod tests {
                 schedule.commit,
                 schedule.send,
                 schedule.backlog,
+                schedule.last,
                 schedule.end,
                 started + time,
             ];

@@ -44,7 +44,7 @@ impl Secret {
         Ok(std::mem::replace(&mut *value, fresh.trim().to_owned()) != *value)
     }
 
-    /// Where a person would mend it.
+    /// Where a person would fix it.
     #[must_use]
     pub fn place(&self) -> String {
         match &self.vault {

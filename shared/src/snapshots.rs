@@ -42,6 +42,7 @@ pub struct Kept<S> {
     /// Before this no fetch of everything is tried again: the last one failed.
     pub rests_until: Option<Timestamp>,
     /// Which key of digests it was read with.
+    #[serde(default)]
     pub key: String,
     /// What the collector knew.
     pub snapshot: S,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, Request, StatusCode, header};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::time::Duration;
 
 /// The kinds of failed submissions; a closed set.
 pub const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server", "network"];
@@ -103,6 +104,10 @@ impl Intake {
 
     /// Sends a payload of observations once, whole.
     pub(crate) async fn observe(&self, payload: &Payload) -> std::result::Result<(), Unobserved> {
+        if self.once.meter().time_left(Duration::MAX).is_none() {
+            // Without time nothing is sent, so that no answer can be lost.
+            return Err(Unobserved::Closed { kind: "network", refused: None, is_answered: true });
+        }
         let Err(error) = self.post(payload).await else { return Ok(()) };
         Err(match error {
             Error::Status { status: 400 | 413, .. } => Unobserved::Unfit,

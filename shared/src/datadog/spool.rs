@@ -71,24 +71,28 @@ impl Spool {
     /// When the store does not answer.
     pub(crate) async fn look(&self) -> Result<Found> {
         let own = format!("{}/{}/", self.folder(), self.scope);
-        let prefix = if self.scope == ALL { format!("{}/", self.folder()) } else { own.clone() };
         let mut found = Found::default();
-        for key in self.store.list(&prefix, MOST_KEYS).await? {
+        for key in self.store.list(&own, MOST_KEYS).await? {
             let time = time_of(&key);
-            // What has no time in its key is no entry of ours, and is set aside when it is read.
-            let is_expired = time.is_some_and(|time| time + self.lasts < self.wall);
-            if key.starts_with(&own) {
-                found.depth += 1;
-                found.oldest = [found.oldest, time].into_iter().flatten().min();
-            }
-            if is_expired {
+            found.depth += 1;
+            found.oldest = [found.oldest, time].into_iter().flatten().min();
+            if self.is_expired(&key) {
                 found.expired.push(key);
-            } else if key.starts_with(&own) {
+            } else {
+                // What has no time in its key is no entry of ours, and is set aside when it is read.
                 found.waiting.push((time.unwrap_or(Timestamp::MIN), key));
             }
         }
         found.waiting.sort();
+        if self.scope == ALL {
+            let others = self.store.list(&format!("{}/", self.folder()), MOST_KEYS).await?;
+            found.expired.extend(others.into_iter().filter(|key| !key.starts_with(&own) && self.is_expired(key)));
+        }
         Ok(found)
+    }
+
+    fn is_expired(&self, key: &str) -> bool {
+        time_of(key).is_some_and(|time| time < self.wall - self.lasts)
     }
 
     /// Keeps a payload whose points are of this time.
@@ -97,9 +101,9 @@ impl Spool {
     /// When the store does not take it.
     pub(crate) async fn keep(&self, payload: &Payload, now: Timestamp, kind: &str) -> Result<()> {
         let entry = Entry { expires: now + self.lasts, kind: kind.to_owned(), body: payload.text() };
-        // Two runs may keep something at once, so that each has a key of its own.
-        let unique = RandomState::new().hash_one(std::process::id());
-        let key = format!("{}/{}/{:011}-{unique:016x}", self.folder(), self.scope, now.as_second());
+        // Two tries of a run may keep the same points, the later one with better values; two runs may do so at once.
+        let (unique, wall) = (RandomState::new().hash_one(std::process::id()), self.wall.as_millisecond());
+        let key = format!("{}/{}/{:011}-{wall:014}-{unique:016x}", self.folder(), self.scope, now.as_second());
         self.store.put(&key, pack(&entry)?).await
     }
 

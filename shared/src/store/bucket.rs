@@ -16,6 +16,22 @@ const S3: aws::Service =
 /// being written at this very moment.
 const LOST: [&str; 3] = ["PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict"];
 
+/// Why an object was not read.
+enum Broken {
+    /// Its answer began, and broke off.
+    Off(Error),
+    /// There was none.
+    Failed(Error),
+}
+
+impl Broken {
+    fn error(self) -> Error {
+        match self {
+            Self::Off(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Bucket {
     name: String,
@@ -38,16 +54,25 @@ impl Bucket {
     }
 
     pub(super) async fn get(&self, key: &str, largest: usize) -> Result<Option<Object>> {
+        match self.get_once(key, largest).await {
+            // The SDK tries again until an answer begins, and not when it breaks off.
+            Err(Broken::Off(_)) => self.get_once(key, largest).await,
+            other => other,
+        }
+        .map_err(Broken::error)
+    }
+
+    async fn get_once(&self, key: &str, largest: usize) -> std::result::Result<Option<Object>, Broken> {
         let mut object = match self.client.get_object().bucket(&self.name).key(key).send().await {
             Ok(object) => object,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(self.failed("read", key, &error)),
+            Err(error) => return Err(Broken::Failed(self.failed("read", key, &error))),
         };
         let version = Version(object.e_tag().unwrap_or_default().to_owned());
         let mut bytes = Vec::new();
         let broken = |_| {
             self.meter.failed(UPSTREAM, "network");
-            Error::store(format!("read {key} of the bucket"), "the answer broke off")
+            Broken::Off(Error::store(format!("read {key} of the bucket"), "the answer broke off"))
         };
         while let Some(chunk) = object.body.try_next().await.map_err(broken)? {
             if bytes.len() + chunk.len() > largest {

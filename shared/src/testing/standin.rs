@@ -1,7 +1,7 @@
 //! Collectors whose upstream is arithmetic, for tests of what happens around them.
 
 use super::at;
-use crate::{Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, stats};
+use crate::{Budget, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, stats};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,8 @@ pub struct Place {
 impl<const N: usize> Collector for StandIn<N> {
     const NAME: &'static str = NAMES[N];
     const METRICS: &'static [&'static Metric] = METRICS;
+    const BUDGET: Budget =
+        Budget { targets: "STANDIN_TARGETS", full: 0.0, continued: 0.0, tenfold: 0.0, tenfold_continued: 0.0 };
     const VERSION: u32 = 1;
     type Snapshot = Place;
 

@@ -4,7 +4,9 @@ use crate::stage::{TIME, env};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::testing::{Folder, START, Sink, at};
-use shared::{Collector, Context, Env, Error, Event, GRID, Last, Life, Metric, Part, Probe, Report, Result, Sample};
+use shared::{
+    Budget, Collector, Context, Env, Error, Event, GRID, Last, Life, Metric, Part, Probe, Report, Result, Sample,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +44,7 @@ struct Snapshot {
 impl Collector for Pieces {
     const NAME: &'static str = "pieces";
     const METRICS: &'static [&'static Metric] = METRICS;
+    const BUDGET: Budget = Budget { targets: "", full: 0.0, continued: 0.0, tenfold: 0.0, tenfold_continued: 0.0 };
     const VERSION: u32 = 1;
     type Snapshot = Snapshot;
 

@@ -134,8 +134,18 @@ async fn an_hour_without_datadog_and_a_thousand_entries_is_worked_off_oldest_fir
     let report = stage.on_time(4).await;
     assert!(report.is_up());
     assert!(sums_to(&report, "collector.spool.depth", waiting + 6));
-    let left = stage.keys("spool/").await.len();
+    let keys = stage.keys("spool/").await;
+    let left = keys.len();
     assert_eq!(waiting - left, 500, "no more than so many in a run");
+    let time = |key: &str| key.rsplit('/').next().unwrap().split('-').next().unwrap().parse::<i64>().unwrap();
+    let oldest_left = keys.iter().map(|key| time(key)).min().unwrap();
+    let points = stage.sink.points();
+    let delivered = points.order.iter().filter(|((_, tags, _), _)| tags.contains("env:test")).map(|(place, _)| place.2);
+    let delivered: Vec<i64> = delivered.filter(|time| *time < now(4).as_second()).collect();
+    assert!(
+        delivered.iter().all(|time| *time <= now(3).as_second()) && oldest_left > now(1).as_second(),
+        "oldest first"
+    );
     stage.run(4, SignedDuration::from_mins(5)).await;
     assert_eq!(stage.keys("spool/").await.len(), left, "a repeated run leaves them to the next one");
     stage.on_time(5).await;
@@ -172,9 +182,15 @@ async fn whoever_answers_in_datadogs_place_gets_nothing_counted_as_rejected_and_
         assert!(report.dropped.values().all(|number| *number == 0), "{reply:?}");
         let failed = report.failure();
         assert_eq!(failed.is_some(), !matches!(reply, Reply::Cut), "{reply:?}: {failed:?}");
+        // Lambda tries again, and it still answers so.
+        let again = stage.run(1, SignedDuration::from_mins(2)).await;
+        let outcome = again.outcome.as_ref().unwrap();
+        assert_eq!((outcome.rejected, outcome.lost), (0, 0), "{reply:?}");
         stage.sink.answer(None);
         stage.on_time(2).await;
         assert_eq!(stage.told(), undisturbed(3).await, "{reply:?}");
+        let built = stage.sink.points().sum("collector.build", Some(now(1).as_second()));
+        assert!((built - 1.0).abs() < 1e-9, "what the first try said arrives: {reply:?}");
     }
 }
 

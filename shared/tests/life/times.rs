@@ -119,13 +119,26 @@ async fn what_a_repeated_event_does_not_know_any_more_stays_as_its_first_try_sai
         assert!(count > 0 || name == "collector.api_calls", "{name} of the first try arrives");
     }
     assert_eq!(stage.keys("spool/").await, Vec::<String>::new());
-    // And what the first try counted is not written over by one that counts anew.
-    let before = points.series.iter().filter(|(place, _)| place.0.starts_with("collector.push")).count();
+    assert!(points.sum("collector.push_errors", Some(second)) >= 2.0, "and the failures of what it left are told");
+    // What was counted is not written over by a try that counts anew.
     stage.run(1, SignedDuration::from_mins(4)).await;
     let after = stage.sink.points();
-    assert_eq!(after.series.iter().filter(|(place, _)| place.0.starts_with("collector.push")).count(), before);
-    let own = |points: &shared::testing::Points| points.sum("collector.samples", Some(second));
-    assert!((own(&after) - own(&points)).abs() < 1e-9);
+    for name in ["samples", "push_errors", "build", "state_age_seconds"] {
+        let name = format!("collector.{name}");
+        let sum = |points: &shared::testing::Points| points.sum(&name, Some(second));
+        assert!((sum(&after) - sum(&points)).abs() < 1e-9, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_datadog_would_drop_by_the_time_it_is_sent_reports_nothing_as_observed() {
+    let stage = Stage::new().await;
+    stage.on_time(0).await;
+    stage.run(1, SignedDuration::from_mins(60) - SignedDuration::from_millis(1)).await;
+    assert!(stage.told().observed.is_empty());
+    stage.on_time(2).await;
+    let all = |points: shared::testing::Points| points.observed.into_values().flatten().collect::<Vec<String>>().len();
+    assert_eq!(all(stage.told()), all(undisturbed(3).await), "the next run on time observes it");
 }
 
 #[tokio::test]
