@@ -19,7 +19,7 @@ test-%: ## One part of them: cargo, graphql, rest, datadog, clients, aws, lambda
 	$(PYTHON) tests/real/run.py $*
 
 bench: ## Each figure beside its budget, on the function as it is deployed
-	cargo build --locked --profile deploy --package bench --package github --package skypilot --package asana --package wandb --bins
+	cargo build --locked --profile deploy --package bench $(patsubst functions/%/,--package %,$(wildcard functions/*/)) --bins
 	"$${CARGO_TARGET_DIR:-target}/deploy/bench"
 
 lint: ## Format, clippy, documentation, dependencies, generated files

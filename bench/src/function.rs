@@ -148,21 +148,26 @@ impl Function {
         child.kill()?;
         child.wait()?;
         let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
-        // What was not read took no memory either.
-        let gaps = sandbox.store().series("collector.gap")?;
-        let unknown: Vec<&str> = gaps
-            .iter()
-            .filter(|series| series.points.iter().any(|(_, value)| *value > 0.0))
-            .filter_map(|series| series.tags.iter().find_map(|tag| tag.strip_prefix("part:")))
-            .collect();
-        let note = match (answered, unknown.is_empty()) {
-            (false, _) => "the run ended with an error; see its log".to_owned(),
-            (true, true) => "one event, full fetch, points sent".to_owned(),
-            (true, false) => format!("one event, full fetch, points sent; unknown: {}", unknown.join(", ")),
-        };
+        let note = what_was_read(&sandbox, answered)?;
         Ok(Row::at_most(format!("{}, peak memory at {size} times the reference", self.name), peak, budget, "MB")
             .note(note))
     }
+}
+
+/// What was not read took no memory either: the parts that failed or are still filling.
+fn what_was_read(sandbox: &Sandbox, answered: bool) -> Result<String, Failure> {
+    let mut missing = Vec::new();
+    for row in ["collector.gap", "collector.pending"] {
+        let said = sandbox.store().series(row)?;
+        let parts = said.iter().filter(|series| series.points.iter().any(|(_, value)| *value > 0.0));
+        let parts = parts.filter_map(|series| series.tags.iter().find_map(|tag| tag.strip_prefix("part:")));
+        missing.extend(parts.map(str::to_owned));
+    }
+    Ok(match (answered, missing.is_empty()) {
+        (false, _) => "the run ended with an error; see its log".to_owned(),
+        (true, true) => "one event, full fetch, points sent".to_owned(),
+        (true, false) => format!("one event, full fetch, points sent; not whole: {}", missing.join(", ")),
+    })
 }
 
 /// Lambda's runtime API for one invocation: the event once, and then nothing for a long time.

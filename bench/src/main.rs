@@ -11,6 +11,8 @@ use shared::Collector;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+type Failure = Box<dyn std::error::Error>;
+
 /// One line of the table.
 struct Row {
     what: String,
@@ -72,43 +74,35 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every collector in turn. The calls are those of the definitions; ten times the organisation may cost four times as many in
-/// a full fetch and no more in a continued one, but where the definitions give figures for it: SkyPilot's open jobs may take
-/// two requests more, and Asana's projects are asked one by one.
-async fn measure(rows: &mut Vec<Row>) -> Result<(), Box<dyn std::error::Error>> {
-    let budget = |full, incremental, tenfold, tenfold_incremental| upstream::Budget {
-        full,
-        incremental,
-        tenfold,
-        tenfold_incremental,
-    };
-    collector::<github::GitHub>(rows, budget(40.0, 8.0, 160.0, 8.0), "GITHUB_REPOS").await?;
-    collector::<skypilot::SkyPilot>(rows, budget(10.0, 10.0, 38.0, 12.0), "SKYPILOT_SERVERS").await?;
-    collector::<asana::Asana>(rows, budget(137.0, 137.0, 1362.0, 1362.0), "ASANA_WORKSPACES").await?;
-    collector::<wandb::WandB>(rows, budget(16.0, 6.0, 127.0, 6.0), "WANDB_PROJECTS").await?;
-    let mut named = std::env::args().skip(1).peekable();
-    if named.peek().is_none() || named.any(|name| name == "outage") {
+/// Every collector in turn, and what it may cost by its own constants.
+async fn measure(rows: &mut Vec<Row>) -> Result<(), Failure> {
+    collector::<github::GitHub>(rows).await?;
+    collector::<skypilot::SkyPilot>(rows).await?;
+    collector::<asana::Asana>(rows).await?;
+    collector::<wandb::WandB>(rows).await?;
+    if is_wanted("outage") {
         eprintln!("an hour without Datadog");
         rows.extend(Box::pin(outage::rows()).await?);
     }
     Ok(())
 }
 
-/// One collector, by the variable that lists its targets.
-async fn collector<C: Collector>(
-    rows: &mut Vec<Row>,
-    budget: upstream::Budget,
-    list: &str,
-) -> Result<(), Box<dyn std::error::Error>> {
-    // `bench asana` measures one of them.
+/// Whether a part is to be measured: `bench asana` measures one of them.
+fn is_wanted(part: &str) -> bool {
     let mut named = std::env::args().skip(1).peekable();
-    if named.peek().is_some() && !named.any(|name| name == C::NAME) {
+    named.peek().is_none() || named.any(|name| name == part)
+}
+
+/// One collector.
+async fn collector<C: Collector>(rows: &mut Vec<Row>) -> Result<(), Failure> {
+    if !is_wanted(C::NAME) {
         return Ok(());
     }
+    let narrow = |settings: &mut BTreeMap<String, String>| first(settings, C::BUDGET.targets);
     eprintln!("{}: its calls and its time", C::NAME);
-    rows.extend(Box::pin(upstream::rows::<C>(budget, |settings| first(settings, list))).await?);
+    rows.extend(Box::pin(upstream::rows::<C>(narrow)).await?);
     eprintln!("{}: the function as it is deployed", C::NAME);
-    rows.extend(Box::pin(function::rows(C::NAME, |settings| first(settings, list))).await?);
+    rows.extend(Box::pin(function::rows(C::NAME, narrow)).await?);
     Ok(())
 }
 

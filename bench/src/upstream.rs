@@ -9,14 +9,6 @@ use std::time::Duration;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What may be asked for: calls of a full fetch and of a continued one, and of both with ten times as much.
-pub struct Budget {
-    pub full: f64,
-    pub incremental: f64,
-    pub tenfold: f64,
-    pub tenfold_incremental: f64,
-}
-
 /// How often a fetch is repeated before the continued one is measured: what a single run may not ask for comes with the
 /// next ones.
 const WARM: usize = 3;
@@ -52,23 +44,20 @@ fn calls(report: &Report) -> f64 {
 }
 
 /// One target of a collector; `narrow` leaves no other one in the settings.
-pub async fn rows<C: Collector>(
-    budget: Budget,
-    narrow: impl Fn(&mut BTreeMap<String, String>),
-) -> Result<Vec<Row>, Failure> {
+pub async fn rows<C: Collector>(narrow: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
     let (full, incremental) = pair::<C>(1, Duration::from_millis(100), &narrow).await?;
     let (large, large_incremental) = pair::<C>(10, Duration::ZERO, &narrow).await?;
     let name = C::NAME;
     Ok(vec![
-        Row::at_most(format!("{name}, full fetch"), calls(&full), budget.full, "calls"),
-        Row::at_most(format!("{name}, incremental fetch"), calls(&incremental), budget.incremental, "calls"),
+        Row::at_most(format!("{name}, full fetch"), calls(&full), C::BUDGET.full, "calls"),
+        Row::at_most(format!("{name}, incremental fetch"), calls(&incremental), C::BUDGET.continued, "calls"),
         Row::at_most(format!("{name}, full fetch, 100 ms an answer"), full.took.as_secs_f64(), 3.0, "s"),
         Row::at_most(format!("{name}, incremental fetch, 100 ms an answer"), incremental.took.as_secs_f64(), 1.0, "s"),
-        Row::at_most(format!("{name}, full fetch, tenfold"), calls(&large), budget.tenfold, "calls"),
+        Row::at_most(format!("{name}, full fetch, tenfold"), calls(&large), C::BUDGET.tenfold, "calls"),
         Row::at_most(
             format!("{name}, incremental fetch, tenfold"),
             calls(&large_incremental),
-            budget.tenfold_incremental,
+            C::BUDGET.tenfold_continued,
             "calls",
         ),
     ])

@@ -38,7 +38,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
 }
 
 fn write(out: &Path, text: &str) -> Result<()> {
-    let failed = |error| Error::store(format!("write {}", out.display()), error);
+    let failed = |error| Error::local(format!("write {}", out.display()), error);
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -67,7 +67,7 @@ impl List {
                     if error.exit_code() == 78 || self.verdict == ExitCode::SUCCESS {
                         self.verdict = ExitCode::from(error.exit_code());
                     }
-                    ("FAILED", format!("{}\nfix: {}", error.with_causes(), probe.mend))
+                    ("FAILED", format!("{}\nfix: {}", error.with_causes(), probe.fix))
                 }
             };
             self.rows.push([name.to_owned(), target.to_owned(), probe.what, mark.to_owned(), text]);
@@ -81,29 +81,29 @@ impl List {
     }
 }
 
-fn failed(what: &str, error: Error, mend: &str) -> Probe {
-    Probe { what: what.to_owned(), found: Err(error), mend: mend.to_owned() }
+fn failed(what: &str, error: Error, fix: &str) -> Probe {
+    Probe { what: what.to_owned(), found: Err(error), fix: fix.to_owned() }
 }
 
 async fn sink(env: &Env, read_back: bool, wall: jiff::Timestamp) -> Vec<Probe> {
-    const MEND: &str = "make an API key under Organization Settings, API Keys, of the site that DD_SITE names, and set DD_API_KEY; DD_ENV is a word such as production";
+    const FIX: &str = "make an API key under Organization Settings, API Keys, of the site that DD_SITE names, and set DD_API_KEY; DD_ENV is a word such as production";
     let configured = env.required("DD_ENV", "production").map(|env| format!("env:{env}"));
-    let mut probes = vec![Probe { what: "environment tag".to_owned(), found: configured, mend: MEND.to_owned() }];
+    let mut probes = vec![Probe { what: "environment tag".to_owned(), found: configured, fix: FIX.to_owned() }];
     let intake = match Intake::connect(env) {
         Ok(intake) => intake,
         Err(error) => {
-            probes.push(failed("configuration", error, MEND));
+            probes.push(failed("configuration", error, FIX));
             return probes;
         }
     };
     let found = intake.validate().await.map(|()| "the key is good".to_owned());
-    probes.push(Probe { what: "API key".to_owned(), found, mend: MEND.to_owned() });
+    probes.push(Probe { what: "API key".to_owned(), found, fix: FIX.to_owned() });
     if read_back {
         let found = readback::readback(env, &intake, wall)
             .await
             .map(|seconds| format!("a point was read back after {seconds} s"));
-        let mend = "make an application key with the scope timeseries_query and set DD_APP_KEY";
-        probes.push(Probe { what: "storage".to_owned(), found, mend: mend.to_owned() });
+        let fix = "make an application key with the scope timeseries_query and set DD_APP_KEY";
+        probes.push(Probe { what: "storage".to_owned(), found, fix: fix.to_owned() });
     }
     probes
 }
@@ -128,6 +128,6 @@ async fn store(env: &Env) -> Probe {
         }
         Ok(env.get("STATE_BUCKET").map_or("a directory", |_| "a bucket").to_owned())
     };
-    let mend = "STATE_BUCKET names a bucket that these credentials may read, write, list and delete in; without it STATE_DIR is a writable directory";
-    Probe { what: "write, read, list, delete".to_owned(), found: tried.await, mend: mend.to_owned() }
+    let fix = "STATE_BUCKET names a bucket that these credentials may read, write, list and delete in; without it STATE_DIR is a writable directory";
+    Probe { what: "write, read, list, delete".to_owned(), found: tried.await, fix: fix.to_owned() }
 }

@@ -5,7 +5,7 @@ use crate::registry::{REGISTRY, Run};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::{Clock, Options, Sandbox, Seed};
-use shared::{Env, Error, Event, GRID, Result};
+use shared::{Env, Error, Event, GRID, Report, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,15 +33,14 @@ const EPOCH: i64 = 1_767_873_600;
 
 pub async fn run(args: Args) -> Result<ExitCode> {
     let started = Instant::now();
-    let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::store("place the story in time", error))?;
+    let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::local("place the story in time", error))?;
     clear(&args.out)?;
     let database = args.out.join("datadog.sqlite");
     let seed = Seed { number: args.seed, size: args.size, epoch };
-    let start = epoch - SignedDuration::from_hours(i64::from(args.hours));
-    let clock = Clock::at(start);
+    let clock = Clock::at(epoch - SignedDuration::from_hours(i64::from(args.hours)));
     let options = Options { database: Some(database.clone()), ..Options::new(seed, clock.clone()) };
     let sandbox =
-        Sandbox::start(options).await.map_err(|error| Error::store("start the pretend organisation", error))?;
+        Sandbox::start(options).await.map_err(|error| Error::local("start the pretend organisation", error))?;
     // A day in a minute is more than Asana bears in a minute.
     sandbox.asana().set_quota(usize::MAX);
     eprintln!(
@@ -49,21 +48,36 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         sandbox.organisation().people.len(),
         sandbox.organisation().repositories.len()
     );
-
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
-    let env = Env::load(settings).await?;
+    let story = live(&Env::load(settings).await?, &clock, args.hours).await?;
+    show(&sandbox)?;
+    story.sum_up(args.hours, started);
+    eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the runs of a demo came to.
+#[derive(Default)]
+struct Story {
+    runs: u64,
+    samples: usize,
+    calls: u64,
+    down: usize,
+    /// How often each part failed, with the reason.
+    gaps: BTreeMap<String, usize>,
+}
+
+/// Runs every collector four times an hour, side by side as on Lambda.
+async fn live(env: &Env, clock: &Clock, hours: u32) -> Result<Story> {
     let collectors: Vec<_> = REGISTRY.iter().map(|entry| (entry, env.apart())).collect();
-    let runs = u64::from(args.hours) * 4 + 1;
-    let bar = ProgressBar::new(runs * REGISTRY.len() as u64);
-    bar.set_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let (mut samples, mut calls, mut down) = (0, 0, 0);
-    let mut gaps: BTreeMap<String, usize> = BTreeMap::new();
-    for number in 0..runs {
-        let time = start + GRID * i32::try_from(number).unwrap_or(i32::MAX);
+    let (start, quarters) = (clock.now(), i32::try_from(hours).unwrap_or(i32::MAX / 4) * 4);
+    let bar = ProgressBar::new((u64::from(hours) * 4 + 1) * REGISTRY.len() as u64);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut story = Story::default();
+    for quarter in 0..=quarters {
+        let time = start + GRID * quarter;
         clock.set(time);
         bar.set_message(time.to_string());
         let mut reports = JoinSet::new();
@@ -74,31 +88,38 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             });
         }
         while let Some(report) = reports.join_next().await {
-            let report = report.map_err(|error| Error::store("run a collector to its end", error))??;
-            samples += report.samples.len();
-            calls += report.calls;
-            down += usize::from(!report.is_up());
-            for share in &report.shares {
-                for (part, why) in &share.findings.gaps {
-                    *gaps.entry(format!("{} {} {part}: {why}", report.collector, share.target)).or_default() += 1;
-                }
-            }
+            story.add(&report.map_err(|error| Error::local("run a collector to its end", error))??);
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    show(&sandbox)?;
-    eprintln!(
-        "{} runs over {} simulated hours in {:.1} s: {samples} samples, {calls} calls to upstreams, {down} runs with gaps.",
-        runs * REGISTRY.len() as u64,
-        args.hours,
-        started.elapsed().as_secs_f64()
-    );
-    for (gap, runs) in gaps {
-        eprintln!("  {runs} times {}", output::harmless(&gap));
+    Ok(story)
+}
+
+impl Story {
+    fn add(&mut self, report: &Report) {
+        self.runs += 1;
+        self.samples += report.samples.len();
+        self.calls += report.calls;
+        self.down += usize::from(!report.is_up());
+        for share in &report.shares {
+            for (part, why) in &share.findings.gaps {
+                *self.gaps.entry(format!("{} {} {part}: {why}", report.collector, share.target)).or_default() += 1;
+            }
+        }
     }
-    eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
-    Ok(ExitCode::SUCCESS)
+
+    fn sum_up(&self, hours: u32, started: Instant) {
+        let Self { runs, samples, calls, down, gaps } = self;
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!(
+            "{runs} runs over {hours} simulated hours in {seconds:.1} s: {samples} samples, {calls} calls to upstreams, \
+             {down} runs with gaps."
+        );
+        for (gap, runs) in gaps {
+            eprintln!("  {runs} times {}", output::harmless(gap));
+        }
+    }
 }
 
 /// What marks a folder as a demo's own.
@@ -106,7 +127,7 @@ const MARK: &str = ".vitals-demo";
 
 /// Makes the folder of the demo. Only what an earlier demo made is removed: somebody may have meant another folder.
 fn clear(folder: &Path) -> Result<()> {
-    let failed = |error| Error::store(format!("make the folder {}", folder.display()), error);
+    let failed = |error| Error::local(format!("make the folder {}", folder.display()), error);
     match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
@@ -135,7 +156,7 @@ fn clear(folder: &Path) -> Result<()> {
 fn show(sandbox: &Sandbox) -> Result<()> {
     const BASE: [&str; 5] = ["source:", "env:", "service:", "collector:", "workflow_category:"];
     let mut table = output::new_table(&["metric", "tags", "points", "last value"]);
-    for series in sandbox.store().series("*").map_err(|error| Error::store("read the points", error))? {
+    for series in sandbox.store().series("*").map_err(|error| Error::local("read the points", error))? {
         let tags: Vec<&str> = series
             .tags
             .iter()

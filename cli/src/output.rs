@@ -41,7 +41,7 @@ pub fn print(text: &str) -> Result<()> {
 fn write(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::store("write to standard output", error))
+            Err(Error::local("write to standard output", error))
         }
         _ => Ok(()),
     }

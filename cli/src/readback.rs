@@ -18,7 +18,29 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
     let key = env.required_secret("DD_API_KEY", "it is an API key")?;
     let application = env.required_secret("DD_APP_KEY", "it is an application key that may query time series")?;
     let http = Http::new(env, "datadog", base.clone(), Auth::Header(HeaderName::from_static("dd-api-key"), key))?;
-    let now = floor(wall);
+    send(env, intake, floor(wall)).await?;
+    let (from, to) = (floor(wall) - SignedDuration::from_mins(15), wall + SignedDuration::from_mins(1));
+    let query = shared::http::escape("max:collector.build{service:vitals-check}");
+    let path = format!("/api/v1/query?from={}&to={}&query={query}", from.as_second(), to.as_second());
+    for look in 0..LOOKS {
+        let request = Request::get(format!("{base}{path}"))
+            .header("dd-application-key", application.expose())
+            .body(bytes::Bytes::new())
+            .map_err(|_| Error::config("DD_APP_KEY", "holds characters that no header can carry"))?;
+        let answer: Value = http.json(&path, &http.send(request).await?)?;
+        if answer["series"].as_array().is_some_and(|series| !series.is_empty()) {
+            return Ok(PAUSE.as_secs() * u64::from(look));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let waited = PAUSE.as_secs() * u64::from(LOOKS);
+    let what =
+        format!("a point was accepted and could not be read within {waited} s; is it the key of another organisation?");
+    Err(Error::Intake { what })
+}
+
+/// Sends the point that is then looked for.
+async fn send(env: &Env, intake: &Intake, now: Timestamp) -> Result<()> {
     let tags = Base {
         source: "cron",
         env: shared::tags::value("env", env.required("DD_ENV", "production")?),
@@ -29,30 +51,8 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
     };
     let sample = heartbeat::BUILD.sample(1.0).tag("version", env!("CARGO_PKG_VERSION"));
     let delivery = intake.deliver(encode(&[sample], &tags, now, LIMITS)?, false).await;
-    if delivery.accepted == 0 {
-        return Err(Error::Intake {
-            what: delivery.refused.unwrap_or_else(|| "the point was not accepted".to_owned()),
-        });
+    if delivery.accepted > 0 {
+        return Ok(());
     }
-    let (from, to) = (now - SignedDuration::from_mins(15), wall + SignedDuration::from_mins(1));
-    let query = shared::http::escape("max:collector.build{service:vitals-check}");
-    let path = format!("/api/v1/query?from={}&to={}&query={query}", from.as_second(), to.as_second());
-    for look in 0..LOOKS {
-        let request = Request::get(format!("{base}{path}"))
-            .header("dd-application-key", application.expose())
-            .body(bytes::Bytes::new())
-            .map_err(|_| Error::config("DD_APP_KEY", "holds characters that no header can carry"))?;
-        let answer: Value = http.json(&path, &http.send(request).await?)?;
-        let found = answer["series"].as_array().is_some_and(|series| !series.is_empty());
-        if found {
-            return Ok(PAUSE.as_secs() * u64::from(look));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    let waited = PAUSE.as_secs() * u64::from(LOOKS);
-    Err(Error::Intake {
-        what: format!(
-            "a point was accepted and could not be read within {waited} s; is it the key of another organisation?"
-        ),
-    })
+    Err(Error::Intake { what: delivery.refused.unwrap_or_else(|| "the point was not accepted".to_owned()) })
 }

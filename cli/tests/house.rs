@@ -175,6 +175,46 @@ fn a_module_opens_with_its_subject_and_stays_small() {
     }
 }
 
+/// The functions of a file before its tests, with their lines.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let Some(place) = words.iter().position(|word| *word == "fn") else { continue };
+        let head = ["pub", "crate", "super", "const", "async", "unsafe", ""];
+        if code.starts_with("//") || !words[..place].iter().all(|word| head.contains(word)) {
+            continue;
+        }
+        let indent = &line[..line.len() - code.len()];
+        let end = lines[start..].iter().position(|line| {
+            *line == format!("{indent}}}")
+                || line.ends_with(';') && line.starts_with(indent) && !line[indent.len()..].starts_with(' ')
+        });
+        let name = words.get(place + 1).copied().unwrap_or_default();
+        found.push((name.to_owned(), end.unwrap_or(0) + 1));
+    }
+    found
+}
+
+#[test]
+fn a_function_has_forty_lines_at_most() {
+    let mut seen = 0;
+    for path in files(&[".rs"]) {
+        let in_folder = |name: &str| path.components().any(|part| part.as_os_str() == name);
+        // The pretend organisation's tables and tests may be long.
+        if in_folder("sandbox") || in_folder("tests") || path.ends_with("tests.rs") || path.ends_with("fake.rs") {
+            continue;
+        }
+        for (name, lines) in functions(&std::fs::read_to_string(&path).unwrap()) {
+            assert!(lines <= 40, "{}: {name} has {lines} lines", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 800, "only {seen} functions");
+}
+
 #[test]
 fn no_module_is_named_after_nothing() {
     for path in files(&[".rs"]) {

@@ -9,7 +9,7 @@ pub mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
+use shared::{Budget, Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
 use snapshot::Fetched;
 use std::fmt;
 use upstream::Upstream;
@@ -31,6 +31,7 @@ impl Collector for Asana {
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CHECKS: &'static [Check] = checks::CHECKS;
     const SCORES: &'static [Score] = checks::SCORES;
+    const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Fetched;
 

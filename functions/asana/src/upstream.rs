@@ -123,6 +123,8 @@ impl Upstream {
     }
 
     /// Whether each configured project is in this workspace. With one workspace there is no other that it could be in.
+    /// With several, each project is asked once a day; if one cannot be read, nobody can say whose it is, so its
+    /// failure is that of every workspace.
     async fn here(
         &self,
         workspace: &Workspace,
@@ -145,7 +147,8 @@ impl Upstream {
         Ok(future::try_join_all(asked).await?.into_iter().collect())
     }
 
-    /// The projects whose tasks count, or why they are not known.
+    /// The projects whose tasks count, or why they are not known. `ASANA_TASK_PROJECTS` stands in the place of all
+    /// active projects, so those on the list count when they are archived or completed, too.
     fn chosen(
         &self,
         active: Option<&BTreeMap<String, Option<Status>>>,

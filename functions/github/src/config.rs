@@ -96,22 +96,27 @@ impl Limits {
     }
 }
 
+/// What the formulas are configured with.
+fn rules(env: &Env, bug_labels: &[String], deploys: bool) -> Result<Rules> {
+    let named = |name: &str| env.get(name).map(|_| env.list(name, ""));
+    Ok(Rules {
+        bug_labels: bug_labels.iter().map(|label| label.to_lowercase()).collect(),
+        blocking: named("GITHUB_BLOCKING_WORKFLOWS"),
+        benchmark: named("GITHUB_BENCHMARK_WORKFLOWS"),
+        deploys,
+        queue: env.switch("GITHUB_QUEUE_TIME", false)?,
+        runner_classes: env.list("GITHUB_RUNNER_CLASSES", "ubuntu-latest,self-hosted"),
+        runners: env.switch("GITHUB_RUNNERS", false)?,
+    })
+}
+
 impl Config {
     /// Reads every variable of the collector.
     pub fn read(env: &Env) -> Result<Self> {
         let url = env.url("GITHUB_URL", "https://api.github.com")?;
         let bug_labels = bug_labels(env)?;
         let deploys = deploys(env)?;
-        let named = |name: &str| env.get(name).map(|_| env.list(name, ""));
-        let rules = Rules {
-            bug_labels: bug_labels.iter().map(|label| label.to_lowercase()).collect(),
-            blocking: named("GITHUB_BLOCKING_WORKFLOWS"),
-            benchmark: named("GITHUB_BENCHMARK_WORKFLOWS"),
-            deploys: deploys.is_some(),
-            queue: env.switch("GITHUB_QUEUE_TIME", false)?,
-            runner_classes: env.list("GITHUB_RUNNER_CLASSES", "ubuntu-latest,self-hosted"),
-            runners: env.switch("GITHUB_RUNNERS", false)?,
-        };
+        let rules = rules(env, &bug_labels, deploys.is_some())?;
         let labels = |name: &str, default: &str| -> Vec<String> {
             env.list(name, default).iter().map(|label| label.to_lowercase()).collect()
         };

@@ -13,7 +13,7 @@ mod upstream;
 pub use kept::{Fetched, Kept};
 
 use jiff::Timestamp;
-use shared::{Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
+use shared::{Budget, Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
 use upstream::Upstream;
 
 /// The collector of repositories on GitHub.
@@ -27,6 +27,7 @@ impl Collector for GitHub {
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CHECKS: &'static [Check] = checks::CHECKS;
     const SCORES: &'static [Score] = checks::SCORES;
+    const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Fetched;
 

@@ -1,5 +1,9 @@
 //! What the collector says: its rows of the catalogue.
 
+/// The requests that a run may make for one target.
+pub const BUDGET: shared::Budget =
+    shared::Budget { targets: "GITHUB_REPOS", full: 40.0, continued: 8.0, tenfold: 160.0, tenfold_continued: 8.0 };
+
 shared::catalogue! {
     /// Open pull requests, drafts included.
     PRS_OPEN = Gauge "github.prs.open" in Item by ["repo"], fold Sum, better Neither;

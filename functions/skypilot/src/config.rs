@@ -61,6 +61,7 @@ fn servers(env: &Env) -> Result<Vec<Server>> {
     if pairs.is_empty() {
         return Err(wrong(SERVERS, "not set, and there is no server that is asked by default"));
     }
+    // Nobody could say whose address it is.
     if own.is_some() && pairs.len() > 1 {
         let problem = "names a single server, and SKYPILOT_SERVERS names several";
         let example = "SKYPILOT_URL=https://sky.example.com with SKYPILOT_SERVERS=prod";

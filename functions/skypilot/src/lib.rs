@@ -8,7 +8,7 @@ pub mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample};
+use shared::{Budget, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample};
 use snapshot::Snapshot;
 use std::fmt;
 use upstream::Upstream;
@@ -28,6 +28,7 @@ impl fmt::Debug for SkyPilot {
 impl Collector for SkyPilot {
     const NAME: &'static str = "skypilot";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
+    const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Snapshot;
 

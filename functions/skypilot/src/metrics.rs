@@ -1,5 +1,9 @@
 //! What the collector says: its rows of the catalogue.
 
+/// The requests that a run may make for one target.
+pub const BUDGET: shared::Budget =
+    shared::Budget { targets: "SKYPILOT_SERVERS", full: 10.0, continued: 10.0, tenfold: 38.0, tenfold_continued: 12.0 };
+
 shared::catalogue! {
     /// Jobs that want resources that they do not hold: pending, submitted, starting or recovering.
     QUEUED = Gauge "skypilot.jobs.queued" in Job by ["server"], fold Sum, better Down;

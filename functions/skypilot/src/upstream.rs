@@ -107,7 +107,9 @@ impl Upstream {
         Ok(Snapshot { read_at, asleep, live, history, ended, clusters, ..unknown })
     }
 
-    /// The queue: open jobs before those that are over, because what ends between the two questions is then in either.
+    /// The queue: open jobs before those that are over. Asked side by side, what ends between the two questions would
+    /// be in neither answer, and a continued fetch would never find it. The price is 200 ms of a full fetch at 100 ms
+    /// an answer.
     async fn jobs(&self, cx: &Context, client: &Client, source: &str, last: Last<Snapshot>) -> Result<Jobs> {
         let open = Wanted { open: true, ..Wanted::default() };
         let (live, history) = future::join(client.list(&open), history(client)).await;
@@ -115,7 +117,8 @@ impl Upstream {
             (Err(Error::NotFound { .. }), _) => self.old(cx, client, source, last).await,
             (Err(error), Err(_)) => Err(error),
             (Err(error), Ok(history)) => {
-                // They stand on the open jobs.
+                // They stand on the open jobs: a pipeline whose first task succeeded and whose second runs looks
+                // finished in the rows of finished tasks. A route that gives whole jobs would change this.
                 fail(cx, &[LIVE, ENDED, STATUSES, ACCELERATORS], &error);
                 Ok(Jobs { history: Some(history), ..Jobs::default() })
             }
@@ -212,6 +215,10 @@ impl Upstream {
     }
 
     /// Whether a job that is over is known whichever way it was asked for, and matters to a formula.
+    ///
+    /// One that failed before it was submitted has no time of submission, and no window finds it. A continued fetch may
+    /// see it by its id and drops it, so that it equals a whole one; `jobs.failed` counts it. A filter by end would
+    /// change this.
     fn is_kept(&self, cx: &Context, job: &Job) -> bool {
         let submitted = job.last_submitted_at.is_some_and(|submitted| submitted >= self.horizon(cx));
         submitted && job.end_at.is_some_and(|ended| ended >= cx.now() - WEEK)
@@ -232,7 +239,8 @@ fn base(last: Last<Snapshot>) -> Option<Base> {
     Some(Base { read_at: last.read_at?, live: last.live?, ended: last.ended? })
 }
 
-/// What was open at the last fetch and is not any more, and what was submitted since and is over already.
+/// What was open at the last fetch and is not any more, and what was submitted since and is over already. Together
+/// these are all that ended: the server filters by submission and not by end.
 async fn changed(client: &Client, live: &BTreeMap<u64, Job>, base: &Base) -> Result<Option<Vec<Record>>> {
     let gone: Vec<u64> = base.live.iter().map(|job| job.id).filter(|id| !live.contains_key(id)).collect();
     let wanted = gone.chunks(PAGE).map(|ids| Wanted { ids: Some(ids.to_vec()), ..Wanted::default() });

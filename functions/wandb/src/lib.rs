@@ -10,7 +10,7 @@ mod snapshot;
 mod upstream;
 
 use jiff::Timestamp;
-use shared::{Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score, prices};
+use shared::{Budget, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score, prices};
 pub use snapshot::Snapshot;
 use std::fmt;
 use upstream::Upstream;
@@ -31,6 +31,7 @@ impl Collector for WandB {
     const NAME: &'static str = "wandb";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const SCORES: &'static [Score] = scores::SCORES;
+    const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Snapshot;
 

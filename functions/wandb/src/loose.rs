@@ -18,7 +18,8 @@ pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
     None
 }
 
-/// A finite number by its key, or by a path of keys; keys may themselves hold dots.
+/// A finite number by its key, or by a path of keys; keys may themselves hold dots. A dictionary inside of a text is
+/// read; a text in the place of a number is none, even if it looks like one.
 pub(crate) fn number(object: &Map<String, Value>, path: &str) -> Option<f64> {
     if let Some(value) = object.get(path) {
         return value.as_f64().filter(|number| number.is_finite());

@@ -1,5 +1,9 @@
 //! What the collector says: its rows of the catalogue.
 
+/// The requests that a run may make for one target.
+pub const BUDGET: shared::Budget =
+    shared::Budget { targets: "WANDB_PROJECTS", full: 16.0, continued: 6.0, tenfold: 127.0, tenfold_continued: 6.0 };
+
 shared::catalogue! {
     /// Runs that train now, whenever they were created: running, with a heartbeat within the last 30 minutes.
     ACTIVE = Gauge "wandb.runs.active" in Run by ["project", "run_type"], fold Sum, better Neither;

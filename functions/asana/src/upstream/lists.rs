@@ -33,7 +33,8 @@ pub(super) struct Ask {
     pub gid: String,
     /// Only what changed since then.
     pub since: Option<Timestamp>,
-    /// Whether it is a project of bugs, of which more is asked.
+    /// Whether it is a project of bugs, of which more is asked. Its tasks may count as well: one list with the fields
+    /// of both parts serves both, and if it fails both are unknown.
     pub bugs: bool,
 }
 

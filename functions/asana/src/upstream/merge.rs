@@ -68,7 +68,7 @@ pub(super) fn bugs(known: Option<&Bugs>, list: Vec<(String, Bug)>, whole: bool, 
     bugs
 }
 
-/// Whether it is open or was completed in the window.
+/// Whether it is open or was completed in the window; one that was completed at no time is in no row.
 fn is_recent(life: &Life, now: Timestamp) -> bool {
     !life.completed || life.completed_at.is_some_and(|end| now - MONTH <= end)
 }

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::wire::{Gid, One, Page};
 use super::{Home, Upstream, projects};
-use crate::config::Workspace;
+use crate::config::{Named, Workspace};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::{Error, Probe, Result};
@@ -20,21 +20,21 @@ impl Upstream {
         let (workspace, client) = match self.place(alias) {
             Ok(place) => place,
             Err(error) => {
-                let mend = "name a target of ASANA_WORKSPACES".to_owned();
-                return vec![Probe { what: alias.to_owned(), found: Err(error), mend }];
+                let fix = "name a target of ASANA_WORKSPACES".to_owned();
+                return vec![Probe { what: alias.to_owned(), found: Err(error), fix }];
             }
         };
         let gid = &workspace.gid;
         let mut probes = vec![Probe {
             what: "token".to_owned(),
             found: token(client, workspace).await,
-            mend: format!(
+            fix: format!(
                 "set {} to a personal access token (app.asana.com/0/my-apps) of somebody in the workspace {gid}; the gid of \
                  ASANA_WORKSPACES is the number in the address of the workspace's admin console",
                 workspace.token.name()
             ),
         }];
-        // Who is refused here is refused everywhere, and would be told four times how to mend what is well.
+        // Who is refused here is refused everywhere, and would be told four times how to fix what is well.
         if probes.iter().any(|probe| matches!(probe.found, Err(Error::Auth { .. }))) {
             return probes;
         }
@@ -43,34 +43,40 @@ impl Upstream {
         probes.push(Probe {
             what: format!("{alias}: projects"),
             found: active.map(|active| self.wanted(active.len())),
-            mend: "give the token's user access to the workspace's projects".to_owned(),
+            fix: "give the token's user access to the workspace's projects".to_owned(),
         });
-        let listed =
-            if self.config.projects.is_empty() { first.into_iter().collect() } else { self.config.projects.clone() };
-        for project in listed {
-            probes.push(Probe {
-                what: format!("{alias}: tasks of project {project}"),
-                found: tasks(client, &project).await,
-                mend: format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS"),
-            });
-        }
-        for project in &self.config.bugs {
-            probes.push(Probe {
-                what: format!("{alias}: bugs of {}", project.alias),
-                found: self.bugs(client, workspace, &project.gid).await,
-                mend: format!(
-                    "check {}={} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), and give the \
-                     token's user access to it",
-                    project.alias, project.gid
-                ),
-            });
-        }
+        probes.extend(self.lists(client, workspace, alias, first).await);
         if self.config.search {
             let path = format!("/workspaces/{gid}/tasks/search?limit=1&opt_fields=gid");
             probes.push(Probe {
                 what: format!("{alias}: search"),
                 found: client.get::<Page<IgnoredAny>>(&path).await.map(|_| "allowed".to_owned()),
-                mend: "set ASANA_SEARCH=off: searching is for domains that pay".to_owned(),
+                fix: "set ASANA_SEARCH=off: searching is for domains that pay".to_owned(),
+            });
+        }
+        probes
+    }
+
+    /// The lists of tasks: of the configured projects, or else of the first active one, and of the projects of bugs.
+    async fn lists(&self, client: &Client, workspace: &Workspace, alias: &str, first: Option<String>) -> Vec<Probe> {
+        let own = &self.config.projects;
+        let listed = if own.is_empty() { first.into_iter().collect() } else { own.clone() };
+        let mut probes = Vec::new();
+        for project in listed {
+            probes.push(Probe {
+                what: format!("{alias}: tasks of project {project}"),
+                found: tasks(client, &project).await,
+                fix: format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS"),
+            });
+        }
+        for Named { alias: name, gid, .. } in &self.config.bugs {
+            probes.push(Probe {
+                what: format!("{alias}: bugs of {name}"),
+                found: self.bugs(client, workspace, gid).await,
+                fix: format!(
+                    "check {name}={gid} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), \
+                     and give the token's user access to it"
+                ),
             });
         }
         probes

@@ -367,7 +367,7 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
         .iter()
         .map(|probe| match &probe.found {
             Ok(found) => format!("{}: {found}", probe.what),
-            Err(_) => format!("{} fails: {}", probe.what, probe.mend),
+            Err(_) => format!("{} fails: {}", probe.what, probe.fix),
         })
         .collect();
     assert_eq!(said[0], "token: accepted, in the workspace 1", "and of whom is nobody else's business");
@@ -381,7 +381,7 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     assert!(text.contains("ASANA_WORKSPACES=acme=3"), "{text}");
     stage.world().others[0].1 = Reply::status(401);
     let refused = stage.upstream.probe("acme").await;
-    assert!(refused.len() == 1 && refused[0].mend.contains("ASANA_TOKEN"), "the token alone is to be mended");
+    assert!(refused.len() == 1 && refused[0].fix.contains("ASANA_TOKEN"), "the token alone is to be mended");
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 /// What is asked of a project. Its name is not: nothing needs it.
 pub(super) const PROJECT: &str = "completed,current_status_update.status_type";
 
-/// What is asked of a task.
+/// What is asked of a task. Without the projects of its memberships, a task that moved could not be told from one that
+/// is in two projects, and what a search finds could not be reduced to active projects.
 pub(super) const TASK: &str = "created_at,completed,completed_at,due_on,due_at,assignee.gid,memberships.project.gid";
 
 /// What is asked of a bug beyond that.
@@ -50,7 +51,8 @@ struct Named {
     name: Option<String>,
 }
 
-/// A field that may hold nothing and may not be missing: what is missing is not known.
+/// A field that may hold nothing and may not be missing: what is missing is not known, and a missing assignee must not
+/// become "unassigned".
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }

@@ -53,6 +53,9 @@ struct Change {
 }
 
 /// Every change the snapshot knows; a commit of a pull request is part of that one change, whenever it is merged.
+///
+/// The API does not say when a push brought a commit. One without a pull request counts at its committer date: in the
+/// slot of that date while that is recounted, and in none after that.
 fn changes(snapshot: &Snapshot) -> Option<Vec<Change>> {
     let (pulls, commits) = (snapshot.pulls.as_ref()?, snapshot.commits.as_ref()?);
     let merges = pulls.merged.iter().filter(|pull| pull.into_branch);

@@ -4,7 +4,7 @@ use crate::metrics;
 use shared::{Sample, stats};
 use std::collections::BTreeMap;
 
-/// What stands for all open issues among the labels.
+/// What stands for all open issues among the labels: the labelled ones can be seen against it, and no check judges it.
 const ANY: &str = "any";
 
 pub(super) fn samples(labels: &[String], open: Option<&BTreeMap<String, u64>>) -> Vec<Sample> {

@@ -59,15 +59,13 @@ impl Upstream {
             gathered.kept.head = head;
         }
         gathered.snapshot.issues = cx.part(ISSUES, rounds.issues.done()).map(Issues::finish);
-        if let Some(shipping) = rounds.shipping {
-            let shipping = match shipping.done() {
-                Ok(shipping) => shipping.finish(&self.client, repo, branch).await,
-                Err(error) => Err(error),
-            };
-            if let Some((successes, deployments)) = cx.part(DEPLOYMENTS, shipping) {
-                gathered.successes = successes;
-                gathered.snapshot.deployments = Some(deployments);
-            }
+        let Some(shipping) = rounds.shipping else { return };
+        let shipping = match shipping.done() {
+            Ok(shipping) => shipping.finish(&self.client, repo, branch).await,
+            Err(error) => Err(error),
+        };
+        if let Some((successes, deployments)) = cx.part(DEPLOYMENTS, shipping) {
+            (gathered.successes, gathered.snapshot.deployments) = (successes, Some(deployments));
         }
     }
 

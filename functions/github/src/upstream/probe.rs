@@ -47,22 +47,22 @@ impl Upstream {
         let mut probes = vec![Probe {
             what: "credentials".to_owned(),
             found: quota(&self.client).await,
-            mend: credentials.to_owned(),
+            fix: credentials.to_owned(),
         }];
-        let mend =
+        let fix =
             format!("check the spelling of {repo} in GITHUB_REPOS, and that the token or App was given access to it");
         let found = repository(&self.client, repo).await;
-        probes.push(Probe { what: format!("{repo}: repository"), found, mend });
+        probes.push(Probe { what: format!("{repo}: repository"), found, fix });
         let permissions = "read access to contents, pull requests, issues and deployments";
-        let mend =
+        let fix =
             format!("give the token or App {permissions} of {repo}, and check GITHUB_BRANCH and GITHUB_GRAPHQL_URL");
-        probes.push(Probe { what: format!("{repo}: GraphQL"), found: self.lists(repo).await, mend });
+        probes.push(Probe { what: format!("{repo}: GraphQL"), found: self.lists(repo).await, fix });
         let asked = self.things(repo).into_iter().map(|(what, path, permission)| async move {
             let found = self.client.get::<IgnoredAny>(&path).await.map(|_| "readable".to_owned());
             Probe {
                 what: format!("{repo}: {what}"),
                 found,
-                mend: format!("give the token or App {permission} of {repo}"),
+                fix: format!("give the token or App {permission} of {repo}"),
             }
         });
         probes.extend(future::join_all(asked).await);
@@ -94,21 +94,15 @@ impl Upstream {
             ("workflows", below("actions/workflows?per_page=1"), "read access to actions"),
         ];
         if let Some(branch) = &self.config.branch {
-            things.push((
-                "branch",
-                below(&format!("branches/{}", escape(branch))),
-                "a branch of the name in GITHUB_BRANCH and read access to contents",
-            ));
+            let path = below(&format!("branches/{}", escape(branch)));
+            things.push(("branch", path, "a branch of the name in GITHUB_BRANCH and read access to contents"));
         }
         if self.config.sources.activity {
             things.push(("activity", below("activity?per_page=1"), "read access to contents"));
         }
         if self.config.sources.rule_suites {
-            things.push((
-                "rule suites",
-                below("rulesets/rule-suites?per_page=1"),
-                "read and write access to administration",
-            ));
+            let path = below("rulesets/rule-suites?per_page=1");
+            things.push(("rule suites", path, "read and write access to administration"));
         }
         match &self.config.deploys {
             Some(Deploys::Environment(_)) => {
@@ -116,11 +110,8 @@ impl Upstream {
             }
             Some(Deploys::Workflow(file)) => {
                 let path = below(&format!("actions/workflows/{}", escape(file)));
-                things.push((
-                    "deploying workflow",
-                    path,
-                    "a workflow of the file in GITHUB_DEPLOYS and read access to actions",
-                ));
+                let needs = "a workflow of the file in GITHUB_DEPLOYS and read access to actions";
+                things.push(("deploying workflow", path, needs));
             }
             None => {}
         }
@@ -170,7 +161,7 @@ mod tests {
         let refused: Vec<_> = probes
             .iter()
             .filter(|probe| probe.found.is_err())
-            .map(|probe| (probe.what.as_str(), probe.mend.as_str()))
+            .map(|probe| (probe.what.as_str(), probe.fix.as_str()))
             .collect();
         assert_eq!(refused, [("acme/web: issues", "give the token or App read access to issues of acme/web")]);
         assert!(probes.iter().any(|probe| probe.what == "acme/web: runners"));

@@ -189,6 +189,9 @@ impl Reading<'_> {
     }
 
     /// The number of comments and the time of each review and comment of a human other than the author.
+    ///
+    /// The API gives no author for a deleted account. It is nobody's bot, and the author only of what has no author
+    /// itself.
     fn others(&self, pull: &Merged) -> Vec<(u64, Option<Timestamp>)> {
         let login = |who: &Option<Who>| who.as_ref().map(|who| who.login.to_lowercase());
         let author = login(&pull.author);

@@ -108,17 +108,19 @@ impl Upstream {
         if expected.is_some_and(|expected| expected != branch) {
             return Ok(None);
         }
-        let rest = async {
-            for _ in 0..ROUNDS {
-                match rounds.step(self, repo, &target).await {
-                    Ok(None) => return,
-                    Ok(Some(_)) => {}
-                    Err(error) => rounds.fail(&error),
-                }
-            }
-            rounds.fail(&Error::incomplete(format!("{repo} after {ROUNDS} rounds of GraphQL")));
-        };
+        let rest = self.remaining_rounds(repo, &target, rounds);
         let ((), events) = future::join(rest, force::ask(&self.client, repo, &branch, self.config.sources)).await;
         Ok(Some((branch, events)))
+    }
+
+    async fn remaining_rounds(&self, repo: &str, target: &Target, rounds: &mut Rounds<'_>) {
+        for _ in 0..ROUNDS {
+            match rounds.step(self, repo, target).await {
+                Ok(None) => return,
+                Ok(Some(_)) => {}
+                Err(error) => rounds.fail(&error),
+            }
+        }
+        rounds.fail(&Error::incomplete(format!("{repo} after {ROUNDS} rounds of GraphQL")));
     }
 }

@@ -242,6 +242,9 @@ impl<'r> Lister<'r> {
 
 /// Cuts a stretch into equal parts that should each fit a listing; the newest part takes the newest runs along, if
 /// they are all its own.
+///
+/// The first page of the whole says how many runs there are, so the number of parts is known and they are asked for
+/// side by side. Halving would ask for a page of each level that is thrown away.
 fn cut((from, to): Stretch, total: u64, newest: Vec<Wire>) -> Result<Vec<(Stretch, Vec<Wire>)>> {
     let seconds = to.as_second() - from.as_second() + 1;
     if seconds <= SHORTEST.as_secs() {

@@ -6,7 +6,7 @@ use shared::Sample;
 use shared::prices::Pricing;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Types that have a row of their own although they have no price.
+/// Types that have a row of their own although they have no price: without a price table there would be none at all.
 const TYPES: usize = 30;
 
 /// What the types beyond those are called together.

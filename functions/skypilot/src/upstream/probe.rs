@@ -56,8 +56,8 @@ impl Upstream {
     }
 }
 
-fn line(server: &str, what: &str, found: Result<String>, mend: &str) -> Probe {
-    Probe { what: format!("{server}: {what}"), found, mend: mend.to_owned() }
+fn line(server: &str, what: &str, found: Result<String>, fix: &str) -> Probe {
+    Probe { what: format!("{server}: {what}"), found, fix: fix.to_owned() }
 }
 
 impl Health {

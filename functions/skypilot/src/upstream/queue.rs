@@ -121,7 +121,7 @@ impl Client {
             records.extend(part.jobs);
         }
         drop(pages);
-        // Where open jobs end between two pages, those behind them move up, and some would be missed.
+        // Open jobs that end between two pages move those behind them up, and some would be missed; one answer is whole.
         if wanted.open && !steady {
             let Some(all) = self.page(wanted, 1, ALL).await? else { return Ok(None) };
             if all.total.is_some_and(|total| total > ALL) {

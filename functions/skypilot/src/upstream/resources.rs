@@ -35,6 +35,9 @@ impl<'a> Resources<'a> {
     }
 
     /// Accelerators by type on all nodes; nothing where they cannot be read.
+    ///
+    /// The server fills `accelerators` from the handle of a running cluster. Where that is gone the record has the text
+    /// alone; one that is there and cannot be read is not replaced by the text.
     pub fn gpus(&self) -> Option<BTreeMap<String, f64>> {
         let of_a_node = match self.accelerators {
             Some(Value::Object(object)) => {

@@ -309,5 +309,5 @@ async fn a_newcomer_is_told_what_is_there_and_what_is_missing() {
         .collect();
     assert!(found[2].contains("prod: clusters: 1 of"), "{found:?}");
     assert!(found[3].contains("0 rows in its history, by the old route"), "{found:?}");
-    assert!(probes[1].mend.contains("SKYPILOT_TOKEN__PROD") && probes[1].mend.contains("Service Accounts"));
+    assert!(probes[1].fix.contains("SKYPILOT_TOKEN__PROD") && probes[1].fix.contains("Service Accounts"));
 }

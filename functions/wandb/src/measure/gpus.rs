@@ -28,6 +28,9 @@ const fn counts(run: &Run) -> bool {
 }
 
 /// Whether a run beat in the last 24 hours. One that beats on after `now` did so too, if it was created before.
+///
+/// The event's time is floored, so living runs beat a few seconds after it. Without them the mean would leave out at
+/// random what trains.
 fn beat_lately(run: &Run, now: Timestamp) -> bool {
     counts(run) && run.heartbeat_at >= now - DAY && run.created_at.min(run.heartbeat_at) < now
 }

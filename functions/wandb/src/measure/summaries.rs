@@ -32,7 +32,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
 }
 
 /// The value of the run that ended last and has it; among those that ended together the one created last, and then the
-/// largest value.
+/// largest value. Ends are whole seconds, so this happens; the order must not change from run to run.
 fn latest(runs: Vec<&Run>, word: &str) -> Option<f64> {
     let told = runs.into_iter().filter_map(|run| Some((run.age(), *run.values.as_ref()?.get(word)?)));
     told.max_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.total_cmp(&b.1))).map(|(_, value)| value)

@@ -27,7 +27,7 @@ impl Upstream {
         let who = Probe {
             what: "API key".to_owned(),
             found: viewer(client).await,
-            mend: format!(
+            fix: format!(
                 "put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to"
             ),
         };
@@ -35,7 +35,7 @@ impl Upstream {
         let seen = Probe {
             what: format!("{entity}/{project}: project"),
             found: asked.map(|project| format!("{} runs", project.run_count)),
-            mend: format!(
+            fix: format!(
                 "check the spelling of {entity}/{project} in WANDB_PROJECTS as it stands in the project's address, \
                  and let the owner of the key in {place} join the team {entity} or view the project"
             ),

@@ -158,25 +158,15 @@ impl Search<'_> {
     }
 
     /// Looks behind the newest: for every accuracy of a finished run, and for the rows that have no value yet.
+    ///
+    /// A key that few runs write may lie deeper than the newest runs. Where nothing is missing, nothing is asked.
     async fn rest(&mut self) -> Result<()> {
         let unread = |run: &Run| run.state == State::Finished && run.values.is_none();
         let mut accuracies = self.ended().any(|(_, run)| unread(run)).then(Accuracies::default);
         // How far down each row was looked at.
         let mut open: Vec<(Row, Option<Timestamp>)> = self.rows().into_iter().map(|row| (row, None)).collect();
         for _ in 0..MOST_ROUNDS {
-            let mut questions: Vec<(Row, Vec<String>)> = Vec::new();
-            open.retain(|(row, floor)| {
-                let names: Vec<String> = self
-                    .unread(row, None)
-                    .filter(|(_, run)| floor.is_none_or(|floor| run.heartbeat_at <= floor))
-                    .map(|(name, _)| name.clone())
-                    .collect();
-                let more = !names.is_empty();
-                if more {
-                    questions.push((row.clone(), names));
-                }
-                more
-            });
+            let mut questions = self.questions(&mut open);
             if questions.is_empty() && accuracies.is_none() {
                 return Ok(());
             }
@@ -202,6 +192,21 @@ impl Search<'_> {
             }
         }
         Err(Error::incomplete("the search for the latest values takes too long"))
+    }
+
+    /// What is to be asked for the open rows; those with nothing left to look at are not open any more.
+    fn questions(&self, open: &mut Vec<(Row, Option<Timestamp>)>) -> Vec<(Row, Vec<String>)> {
+        let mut questions: Vec<(Row, Vec<String>)> = Vec::new();
+        open.retain(|(row, floor)| {
+            let behind = self.unread(row, None).filter(|(_, run)| floor.is_none_or(|floor| run.heartbeat_at <= floor));
+            let names: Vec<String> = behind.map(|(name, _)| name.clone()).collect();
+            let more = !names.is_empty();
+            if more {
+                questions.push((row.clone(), names));
+            }
+            more
+        });
+        questions
     }
 
     /// Keeps what these summaries say; the earliest end among them.

@@ -437,7 +437,7 @@ async fn a_newcomer_is_told_whose_key_is_missing_and_where_to_get_one() {
         let fake = fake.await;
         let probes = upstream(fake.url()).probe("acme/arena").await;
         assert_eq!(probes.iter().map(|probe| probe.found.is_ok()).collect::<Vec<bool>>(), found);
-        assert!(probes[0].mend.contains("wandb.ai/authorize") && probes[0].mend.contains("WANDB_API_KEY"));
-        assert!(probes[1].what.contains("acme/arena") && probes[1].mend.contains("WANDB_PROJECTS"));
+        assert!(probes[0].fix.contains("wandb.ai/authorize") && probes[0].fix.contains("WANDB_API_KEY"));
+        assert!(probes[1].what.contains("acme/arena") && probes[1].fix.contains("WANDB_PROJECTS"));
     }
 }
