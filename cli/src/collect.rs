@@ -59,7 +59,7 @@ pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCo
     }
     output::show(&reports, args.format, verbose)?;
     for report in reports {
-        output::remarks(&report);
+        output::remarks(&report, args.format);
         failed |= !report.is_up() && !report.late;
         if let Some(error) = report.failure() {
             output::complain(&error.with_causes());

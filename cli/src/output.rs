@@ -177,14 +177,16 @@ fn labels(sample: &Sample) -> String {
     if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) }
 }
 
-/// What a person should know of a run beside its numbers.
-pub fn remarks(report: &Report) {
-    for line in remarks_of(report) {
+/// What a person should know of a run beside its numbers; a page says most of it itself.
+pub fn remarks(report: &Report, format: Format) {
+    let parts = if format == Format::Table { Vec::new() } else { of_parts(report) };
+    for line in parts.into_iter().chain(of_the_run(report)) {
         eprintln!("{}: {}", report.collector, harmless(&line));
     }
 }
 
-fn remarks_of(report: &Report) -> Vec<String> {
+/// What of each target is not known, or not yet.
+fn of_parts(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for share in &report.shares {
         let (target, found) = (&share.target, &share.findings);
@@ -198,9 +200,14 @@ fn remarks_of(report: &Report) -> Vec<String> {
             format!("{target}: {records} records of {part} cannot be interpreted and are left out")
         }));
     }
-    for (reason, number) in report.dropped.iter().filter(|(_, number)| **number > 0) {
-        lines.push(format!("{number} samples not sent: {reason}"));
-    }
+    lines
+}
+
+/// What was not sent, and what the run came to.
+fn of_the_run(report: &Report) -> Vec<String> {
+    let dropped = report.dropped.iter().filter(|(_, number)| **number > 0);
+    let mut lines: Vec<String> =
+        dropped.map(|(reason, number)| format!("{number} samples not sent: {reason}")).collect();
     let line = format!(
         "{} samples at {} in {:.1} s with {} calls",
         report.samples.len(),

@@ -12,7 +12,7 @@ pub struct View {
     pub width: usize,
     /// Whether it has colours.
     pub colours: bool,
-    /// Whether zeros and the collector's own rows are shown as well.
+    /// Whether zeros, tags in full and the collector's own rows are shown as well.
     pub verbose: bool,
 }
 
@@ -58,7 +58,7 @@ impl View {
         let hidden = if self.verbose { 0 } else { own.len() + zeros(report) };
         if hidden > 0 {
             let note = format!("{hidden} rows that are zero or about the collector: -v shows them");
-            text.push_str(&self.dim(&wrapped(&note, self.width, "")));
+            text.push_str(&[self.dim(wrapped(&note, self.width, "").trim_end()), "\n".to_owned()].concat());
         }
         text
     }
@@ -68,6 +68,8 @@ impl View {
             report.samples.iter().filter(|sample| sample.target() == Some(share.target.as_str())).collect();
         let (judged, measured): (Vec<&Sample>, Vec<&Sample>) =
             of_target.into_iter().partition(|sample| sample.name().starts_with("metta.infra."));
+        let shown = |sample: &&Sample| self.verbose || !is_about_checks(sample);
+        let measured: Vec<&Sample> = measured.into_iter().filter(shown).collect();
         let time = report.now.strftime("%Y-%m-%d %H:%M UTC");
         let mut text = self.bold(&format!("{} · {} · {time}\n", report.collector, output::harmless(&share.target)));
         text.push_str(&self.lines(&numbers(&measured, self.verbose)));
@@ -117,7 +119,7 @@ impl View {
             let value = value_of(sample, name).map_or_else(|| "-".to_owned(), output::number);
             let what = name.trim_start_matches("metta.infra.cron.");
             let about = format!("{} / {}", tag("workflow_name"), tag("task"));
-            let rest = format!("{what:<32} {value:>10} {:<12} {about}", tag("condition"));
+            let rest = format!("{what:<32} {value:>10} {:<10} {about}", signs(&tag("condition")));
             let rest = truncate_str(&rest, self.width.saturating_sub(12), "…").into_owned();
             lines.push((
                 order,
@@ -181,7 +183,20 @@ fn is_zero(sample: &Sample) -> bool {
 
 fn zeros(report: &Report) -> usize {
     let measured = |sample: &&Sample| sample.target().is_some() && !sample.name().starts_with("metta.infra.");
-    report.samples.iter().filter(measured).filter(|sample| is_zero(sample)).count()
+    report.samples.iter().filter(measured).filter(|sample| is_zero(sample) || is_about_checks(sample)).count()
+}
+
+/// Whether a row only counts verdicts, which are shown one by one.
+fn is_about_checks(sample: &Sample) -> bool {
+    sample.name().starts_with("health.check")
+}
+
+/// A condition as people write it, from the words of its tag.
+fn signs(words: &str) -> String {
+    const SIGNS: [(&str, &str); 6] =
+        [("lt_", "<"), ("le_", "<="), ("gt_", ">"), ("ge_", ">="), ("eq_", "=="), ("in_", "in ")];
+    let sign = SIGNS.iter().find_map(|(word, sign)| Some(format!("{sign}{}", words.strip_prefix(word)?)));
+    sign.unwrap_or_else(|| words.to_owned()).replace("pct", "%")
 }
 
 /// The lines of samples: levels as they are, of the counts the newest slot, observations together.
@@ -191,7 +206,7 @@ fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Line> {
     let mut observed: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| verbose || !is_zero(sample)) {
         let Some(value) = sample.value() else { continue };
-        let key = (sample.name().to_owned(), dimensions(sample));
+        let key = (sample.name().to_owned(), dimensions(sample, verbose));
         match sample.metric().kind {
             Kind::Count if sample.time().is_some() && sample.time() != newest => {}
             Kind::Distribution => observed.entry(key).or_default().push(value),
@@ -216,11 +231,12 @@ fn line(sample: &Sample, (name, dimensions): &(String, String), value: String) -
     Line { what, value, unit: output::unit(sample.metric()) }
 }
 
-/// The tags of a sample that do not name its target.
-fn dimensions(sample: &Sample) -> String {
+/// The tags of a sample that do not name its target; their values say enough, unless somebody wants to know more.
+fn dimensions(sample: &Sample, verbose: bool) -> String {
     let target = sample.target().unwrap_or_default();
     let own = sample.tags().iter().filter(|(_, value)| value != target);
-    own.map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(" ")
+    let shown = own.map(|(key, value)| if verbose { format!("{key}:{value}") } else { value.clone() });
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -232,6 +248,15 @@ mod tests {
         let settings = [("DD_ENV", "test")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let stage = Stage::<StandIn<0>>::new(settings, &[], false).await;
         stage.run(shared::testing::at(shared::testing::START)).await
+    }
+
+    #[test]
+    fn conditions_are_shown_as_people_write_them() {
+        for (words, expected) in
+            [("lt_5m", "<5m"), ("ge_95pct", ">=95%"), ("eq_success", "==success"), ("none", "none")]
+        {
+            assert_eq!(signs(words), expected);
+        }
     }
 
     #[tokio::test]
