@@ -233,6 +233,23 @@ mod tests {
         assert!(Payload::from_plain(Endpoint::Series, "{").is_err());
     }
 
+    #[test]
+    fn payloads_are_merged_where_that_is_within_the_limits_and_lose_no_series() {
+        let observed = |n: u32| TOOK.observe(2.0, at("2026-01-08T11:50:00Z"), n).tag("repo", format!("r{n}"));
+        let payloads: Vec<Payload> =
+            (0..40).flat_map(|n| encode(&[observed(n)], &base(), at(NOW), LIMITS).unwrap()).collect();
+        let merged = Payload::merged(payloads.iter(), LIMITS).unwrap().unwrap();
+        let body = decoded(&merged);
+        let tags: std::collections::BTreeSet<String> =
+            body["series"].as_array().unwrap().iter().map(|series| series["tags"][2].to_string()).collect();
+        assert_eq!((merged.len(), tags.len(), merged.endpoint()), (40, 40, Endpoint::Distribution));
+        let plain = merged.plain().len();
+        for limits in [Limits { plain: plain - 1, ..LIMITS }, Limits { compressed: 100, ..LIMITS }] {
+            assert!(Payload::merged(payloads.iter(), limits).unwrap().is_none());
+        }
+        assert!(Payload::merged([].into_iter(), LIMITS).unwrap().is_none());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
