@@ -88,11 +88,22 @@ fn a_bug_stands_in_the_section_of_its_own_project() {
     for (name, wanted) in [("", 2.0), (".target", 1.0), (".status", 0.0)] {
         is(&values, &format!("metta.infra.cron.training.bugs.count{name}{{{tags}}}"), wanted);
     }
-    is(&values, "health.checks{area:training,status:fail}", 1.0);
-    is(&values, "health.checks{area:training,status:pass}", 0.0);
+    is(&values, "health.checks{area:training,status:fail,target:acme}", 1.0);
+    is(&values, "health.checks{area:training,status:pass,target:acme}", 0.0);
+    let state = "check:open_count,label:training,project:bugs,target:acme,task:bugs_tickets,\
+                 workflow_name:training_bugs,workspace:acme";
+    is(&values, &format!("health.check.state{{{state}}}"), 0.0);
     let verdicts = asana_verdicts(&workspace, noon(), &AsanaSettings::of(&workspace));
-    is(&verdicts, "health.checks.judged.new{check:open_count,task:bugs_tickets,workflow_name:training_bugs}", 1.0);
-    is(&verdicts, "health.checks.passed.new{check:open_count,task:bugs_tickets,workflow_name:training_bugs}", 0.0);
+    is(
+        &verdicts,
+        "health.checks.judged.new{check:open_count,target:acme,task:bugs_tickets,workflow_name:training_bugs}",
+        1.0,
+    );
+    is(
+        &verdicts,
+        "health.checks.passed.new{check:open_count,target:acme,task:bugs_tickets,workflow_name:training_bugs}",
+        0.0,
+    );
 }
 
 #[test]
@@ -101,7 +112,7 @@ fn without_a_project_of_bugs_nothing_is_said_of_bugs_and_nothing_is_judged() {
     let settings = AsanaSettings { bugs: None, ..AsanaSettings::of(&workspace) };
     let values = asana(&workspace, noon(), &settings);
     assert!(!values.keys().any(|series| series.contains("bug")), "{values:?}");
-    is(&values, "health.checks{area:training,status:unknown}", 0.0);
+    is(&values, "health.checks{area:training,status:unknown,target:acme}", 0.0);
     assert!(asana_verdicts(&workspace, noon(), &settings).is_empty());
 }
 
