@@ -22,6 +22,8 @@ pub(crate) struct Observed {
     pub target: String,
     /// Its observations.
     pub samples: Vec<Sample>,
+    /// Whether everything is known that could be observed.
+    pub is_whole: bool,
     /// What the store has in the place of its cursor.
     pub found: Loaded,
 }
@@ -99,15 +101,15 @@ impl<'a> Commits<'a> {
     }
 
     async fn one(self, observed: Observed) -> Committed {
-        let Observed { target, samples, found } = observed;
-        let result = Box::pin(self.race(&target, &samples, found)).await;
+        let Observed { target, samples, is_whole, found } = observed;
+        let result = Box::pin(self.race(&target, (&samples, is_whole), found)).await;
         result.unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), target, ..Committed::default() })
     }
 
     /// One conditional write marks the observations as reported and holds their bodies under a lease.
-    async fn race(self, target: &str, samples: &[Sample], mut found: Loaded) -> Result<Committed> {
+    async fn race(self, target: &str, observed: (&[Sample], bool), mut found: Loaded) -> Result<Committed> {
         for _ in 0..RACES {
-            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, samples);
+            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, observed);
             let (mut committed, next) = self.prepare(target, step, &found)?;
             let Some(next) = next else { return Ok(committed) };
             if Instant::now() >= self.until {

@@ -122,20 +122,22 @@ impl Cursor {
     }
 
     /// Decides which observations of a run at `now` are due. A run that lasts until `lease` takes over what dead ones left.
+    /// `is_whole` says whether everything is known that could be observed.
     #[must_use]
     pub fn step(
         found: &Loaded,
         (now, wall, lease): (Timestamp, Timestamp, Timestamp),
         scope: &str,
-        samples: &[Sample],
+        (samples, is_whole): (&[Sample], bool),
     ) -> Step {
         let cursor = match &found.cursor {
             Some(cursor) if cursor.until >= now - STALE => cursor,
             Some(cursor) => {
                 let why = "the cursor is older than seven days and is written anew";
-                return Step { expired: cursor.pending.clone(), ..Self::first(now, scope, Some(why)) };
+                let first = Self::first(now, scope, (samples, is_whole), Some(why));
+                return Step { expired: cursor.pending.clone(), ..first };
             }
-            None => return Self::first(now, scope, found.unreadable),
+            None => return Self::first(now, scope, (samples, is_whole), found.unreadable),
         };
         if now <= cursor.until {
             // This very run, or a later one, was committed before.
@@ -175,12 +177,14 @@ impl Cursor {
         (observations, reported)
     }
 
-    /// All that ended before a first run counts as reported, whether it is known by now or not: what is still filling would
-    /// come late, and two days of it would be observed at once.
-    fn first(now: Timestamp, scope: &str, gap: Option<&'static str>) -> Step {
-        let floor = Some(now - SignedDuration::from_nanos(1));
-        let (reported, pending) = (BTreeMap::new(), Vec::new());
-        let next = Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending });
+    /// What ended before a first run counts as reported. Where not everything was known by then, that is all that ended:
+    /// what is still filling would come late, and two days of it would be observed at once.
+    fn first(now: Timestamp, scope: &str, (samples, is_whole): (&[Sample], bool), gap: Option<&'static str>) -> Step {
+        let ended = samples.iter().filter_map(Sample::occurrence).filter(|thing| thing.ended_at < now);
+        let reported = ended.map(|thing| (thing.digest.clone(), thing.ended_at.as_second())).collect();
+        let floor = (!is_whole).then_some(now - SignedDuration::from_nanos(1));
+        let (reported, floor) = remembered(reported, floor, now);
+        let next = Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending: Vec::new() });
         Step { next, gap, ..Step::default() }
     }
 
@@ -243,19 +247,25 @@ mod tests {
 
     fn step(found: Option<&Cursor>, now: &str, samples: &[Sample]) -> Step {
         let found = Loaded { cursor: found.cloned(), ..Loaded::default() };
-        Cursor::step(&found, (at(now), at(now), at(now) + SignedDuration::from_mins(1)), "all", samples)
+        Cursor::step(&found, (at(now), at(now), at(now) + SignedDuration::from_mins(1)), "all", (samples, true))
     }
 
     #[test]
-    fn the_first_run_observes_nothing_of_what_ended_before_it_known_by_then_or_not() {
-        let known = samples(&[
-            ("before", "2026-01-08T11:59:59.9Z"),
-            ("long before", "2026-01-07T12:00:00Z"),
+    fn a_first_run_observes_nothing_and_what_it_could_not_know_is_never_observed() {
+        let times = (at(NOW), at(NOW), at(NOW));
+        let before = samples(&[("known", "2026-01-08T11:00:00Z")]);
+        let later = samples(&[
+            ("known", "2026-01-08T11:00:00Z"),
+            ("late", "2026-01-08T11:59:59.9Z"),
             ("after", "2026-01-08T12:00:00Z"),
         ]);
-        let first = step(None, NOW, &[]);
-        assert!(first.observations.is_empty() && first.gap.is_none());
-        assert_eq!(due(&step(first.next.as_ref(), "2026-01-08T12:15:00Z", &known)), ["2026-01-08T12:00:00Z"]);
+        for (is_whole, expected) in
+            [(true, vec!["2026-01-08T11:59:59.9Z", "2026-01-08T12:00:00Z"]), (false, vec!["2026-01-08T12:00:00Z"])]
+        {
+            let first = Cursor::step(&Loaded::default(), times, "all", (&before, is_whole));
+            assert!(first.observations.is_empty() && first.gap.is_none());
+            assert_eq!(due(&step(first.next.as_ref(), "2026-01-08T12:15:00Z", &later)), expected);
+        }
         assert_eq!(METRICS.len(), 2);
     }
 

@@ -258,7 +258,8 @@ impl Measured {
         });
         self.is_repetition = committed && (self.is_repetition || self.shares.is_empty());
         let target = share.target.clone();
-        self.observed.push(Observed { target, samples: observations, found: cursor });
+        let is_whole = share.parts.iter().all(|part| *part == STORE || share.findings.is_whole(*part));
+        self.observed.push(Observed { target, samples: observations, is_whole, found: cursor });
         self.shares.push(share);
     }
 }

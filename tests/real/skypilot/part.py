@@ -43,7 +43,8 @@ def first(stage, seeded):
     check(sentence, not wrong, "\n".join([run.said, *wrong]))
     others = [shown(key) for key in samples(run, "distribution")]
     check("a first run observes nothing that ended", not others, others)
-    ended(before, run, seeded)
+    # Datadog does not take the oldest slot of a run that comes a quarter of an hour late.
+    ended(before, run, seeded, least=3)
 
 
 def second(stage, before, after, asked):
@@ -79,7 +80,7 @@ def second(stage, before, after, asked):
     check("each job that ended between the two runs is observed once, with its runtime", good, (found, wanted))
 
 
-def ended(now, run, after):
+def ended(now, run, after, least=4):
     """Compares the jobs of each slot that a run tells of."""
     found, wanted = {}, {}
     for (_, tags), values in samples(run, "count").items():
@@ -92,8 +93,8 @@ def ended(now, run, after):
         print(f"          {line:<60} seeded {number(wanted[key])} collected {number(found[key])}", flush=True)
     slots = {at for at, _ in found}
     check(
-        "the jobs of the slot of now and of the three before it are counted by outcome",
-        now in slots and len(slots) == 4 and len(found) == 3 * len(slots) and found == wanted,
+        "the jobs of the slot of now and of those before it that Datadog takes are counted by outcome",
+        now in slots and len(slots) >= least and len(found) == 3 * len(slots) and found == wanted,
         (found, wanted),
     )
 
