@@ -2,11 +2,13 @@
 
 use crate::address::shown;
 pub use crate::address::{escape, next_link};
+pub use crate::answer::Answer;
+use crate::answer::{Unread, read};
 use crate::auth::Auth;
 use crate::pause::{asked_pause, backoff, is_rate_limited};
 use crate::{Env, Error, Meter, Result, Secret, tls::Wire};
-use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::time::Duration;
@@ -45,9 +47,6 @@ impl fmt::Debug for Http {
         f.debug_struct("Http").field("upstream", &self.upstream).finish_non_exhaustive()
     }
 }
-
-/// An answer that was read to its end.
-pub type Answer = Response<Bytes>;
 
 impl Http {
     /// A client that asks below this base address and counts as this upstream.
@@ -323,25 +322,6 @@ async fn is_renewed(secret: &Secret, used: Option<&str>) -> Result<bool> {
 pub(crate) fn was_never_sent(error: &Error) -> bool {
     let Error::Network { source, .. } = error else { return false };
     source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
-}
-
-enum Unread {
-    Broken(reqwest::Error),
-    TooLarge,
-}
-
-async fn read(mut answer: reqwest::Response, largest: usize) -> std::result::Result<Answer, Unread> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(Unread::Broken)? {
-        if body.len() + chunk.len() > largest {
-            return Err(Unread::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let mut whole = Response::new(body.freeze());
-    *whole.status_mut() = answer.status();
-    *whole.headers_mut() = answer.headers().clone();
-    Ok(whole)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The life of a function on Lambda: start, then one run for each event.
 
 use crate::{Collector, Env, Error, Event, Life, Logs, Result, logs};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -52,12 +52,22 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
+/// The longest that Lambda lets a function run.
+const LONGEST: SignedDuration = SignedDuration::from_mins(15);
+
+/// What a run has until its deadline, in milliseconds since 1970. Nothing, where that has passed; one that is older
+/// than any run is none: `cargo lambda watch` says 600,000 to every function.
+fn time_left(deadline: u64, wall: Timestamp) -> Duration {
+    let deadline = i64::try_from(deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
+    match deadline.map(|deadline| deadline.duration_since(wall)) {
+        Some(left) if left > -LONGEST => Duration::try_from(left).unwrap_or(Duration::ZERO),
+        _ => Duration::from_mins(1),
+    }
+}
+
 async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Value>) -> Result<Value> {
     let wall = wall();
-    let until =
-        i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
-    let left = |until: Timestamp| Duration::try_from(until.duration_since(wall)).unwrap_or(Duration::ZERO);
-    let time_left = until.map_or(Duration::from_mins(1), left);
+    let time_left = time_left(event.context.deadline, wall);
     let event = Event::parse(&event.payload, wall)?;
     let report = life.run(collector, &event, time_left).await?;
     let gaps: Vec<Value> = report
@@ -78,5 +88,20 @@ async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Val
     match report.failure() {
         None => Ok(answer),
         Some(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_is_none_leaves_a_minute_and_one_that_passed_nothing() {
+        let wall = "2026-01-08T12:00:00Z".parse::<Timestamp>().unwrap();
+        let at = |seconds: i64| u64::try_from(wall.as_millisecond() + seconds * 1000).unwrap();
+        assert_eq!(time_left(at(45), wall), Duration::from_secs(45));
+        assert_eq!(time_left(at(-2), wall), Duration::ZERO);
+        assert_eq!(time_left(600_000, wall), Duration::from_mins(1));
+        assert_eq!(time_left(u64::MAX, wall), Duration::from_mins(1));
     }
 }

@@ -1,6 +1,7 @@
 //! The words every collector is written in, and the whole life of a function.
 
 mod address;
+mod answer;
 mod auth;
 pub mod aws;
 mod budget;
