@@ -18,6 +18,7 @@ mod env;
 mod error;
 mod event;
 mod fold;
+pub mod graphql;
 pub mod heartbeat;
 pub mod http;
 pub mod lambda;

@@ -3,7 +3,8 @@
 use super::Upstream;
 use super::client::Client;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use shared::graphql::Variables;
 use shared::{Error, Probe, Result};
 
 const VIEWER: &str = "query Viewer { viewer { id username entity } }";
@@ -31,7 +32,7 @@ impl Upstream {
                 "put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to"
             ),
         };
-        let asked = client.project::<Project>(PROJECT, Map::new()).await;
+        let asked = client.project::<Project>(PROJECT, Variables::new()).await;
         let seen = Probe {
             what: format!("{entity}/{project}: project"),
             found: asked.map(|project| format!("{} runs", project.run_count)),
@@ -45,7 +46,7 @@ impl Upstream {
 }
 
 async fn viewer(client: &Client) -> Result<String> {
-    let data = client.data(VIEWER, &Map::new()).await?;
+    let data = client.data(VIEWER, &Variables::new()).await?;
     if data.get("viewer").is_some_and(Value::is_object) {
         // Who it is may be a person's name, and is nobody else's business.
         return Ok("accepted".to_owned());

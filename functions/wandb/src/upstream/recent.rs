@@ -1,12 +1,13 @@
 //! The list of runs, from the one that beat last downwards.
 
-use super::client::{Client, PATH, WANDB, variables};
+use super::client::{Client, PATH, WANDB};
 use super::wire::{Node, Page};
 use crate::config::Config;
 use crate::snapshot::Run;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::graphql::variables;
 use shared::{Digester, Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 

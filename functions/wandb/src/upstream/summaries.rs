@@ -1,6 +1,6 @@
 //! The summaries that the rows need, and no others: they are large, and most of them are never looked at.
 
-use super::client::{Client, variables};
+use super::client::Client;
 use super::recent::Named;
 use super::wire::{Node, Page};
 use crate::config::Config;
@@ -8,7 +8,8 @@ use crate::snapshot::{Run, RunType, Searched, State};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use shared::graphql::{Variables, variables};
 use shared::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -237,7 +238,7 @@ impl Search<'_> {
     ) -> Result<BTreeMap<String, Page>> {
         let mut names = String::from("$entity: String!, $project: String!");
         let mut fields = String::new();
-        let mut variables = Map::new();
+        let mut variables = Variables::new();
         let mut field = |alias: &str, filters: &Value, first: usize, after: Option<&str>| {
             // Writing to a text cannot fail.
             let written = write!(names, ", ${alias}: JSONString, ${alias}_after: String").and_then(|()| {

@@ -7,6 +7,7 @@ use crate::snapshot::{Run, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::graphql::PageInfo;
 use shared::{Digester, Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,13 +26,6 @@ pub(super) struct Page {
 struct Edge {
     node: Node,
     cursor: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    end_cursor: Option<String>,
-    has_next_page: bool,
 }
 
 /// A run as it is told, as far as it was asked for.
