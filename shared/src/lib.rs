@@ -47,6 +47,7 @@ mod telling;
 pub mod testing;
 pub mod tls;
 mod unit;
+pub mod window;
 
 pub use auth::Auth;
 pub use budget::Budget;

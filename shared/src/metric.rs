@@ -1,6 +1,6 @@
 //! Rows of the catalogue and the samples made from them.
 
-use crate::{Better, Fold, Unit, tags};
+use crate::{Better, Fold, Unit, stats, tags};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
@@ -82,12 +82,31 @@ impl Metric {
         }
     }
 
+    /// A number of things, where they are known.
+    #[must_use]
+    pub fn number(&'static self, things: Option<usize>) -> Sample {
+        self.maybe(things.map(stats::count))
+    }
+
+    /// The mean of what is known.
+    #[must_use]
+    pub fn mean(&'static self, values: Option<&[f64]>) -> Sample {
+        self.maybe(values.and_then(stats::mean))
+    }
+
+    /// A percentile of what is known, with the number of values behind it for checks that want a minimum.
+    #[must_use]
+    pub fn percentile(&'static self, q: f64, values: Option<&[f64]>) -> Sample {
+        let sample = self.maybe(values.and_then(|values| stats::percentile(values, q)));
+        sample.of(values.map_or(0, <[f64]>::len))
+    }
+
     /// The recount of each slot that can still be delivered, zeros included, from the times at which things happened.
     pub fn slots(&'static self, times: Option<&[Timestamp]>, now: Timestamp) -> impl Iterator<Item = Sample> {
         (0..SLOTS).map(move |back| {
             let end = now - GRID * back;
             let value = times.map(|times| times.iter().filter(|time| (end - GRID..end).contains(time)).count());
-            Sample { at: Some(end), ..self.maybe(value.map(crate::stats::count)) }
+            Sample { at: Some(end), ..self.maybe(value.map(stats::count)) }
         })
     }
 

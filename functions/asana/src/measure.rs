@@ -5,12 +5,8 @@ mod projects;
 mod tasks;
 
 use crate::snapshot::Snapshot;
-use jiff::{SignedDuration, Timestamp};
-use shared::{Metric, Sample, stats};
-use std::ops::Range;
-
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-pub(crate) const MONTH: SignedDuration = SignedDuration::from_hours(30 * 24);
+use jiff::Timestamp;
+use shared::Sample;
 
 /// Every row of the workspace, without a value where it is unknown; rows of bugs only where they are configured.
 pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
@@ -23,27 +19,12 @@ pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     samples.into_iter().map(|sample| sample.tag("workspace", &snapshot.workspace)).collect()
 }
 
-/// A window that ends at `now`: its start belongs to it, its end does not.
-fn last(length: SignedDuration, now: Timestamp) -> Range<Timestamp> {
-    now - length..now
-}
-
-/// Hours from one instant to another; nothing where the second comes first.
-fn hours(from: Timestamp, to: Timestamp) -> Option<f64> {
-    let hours = to.duration_since(from).as_secs_f64() / 3600.0;
-    (hours >= 0.0).then_some(hours)
-}
-
-/// A number of things, where they are known.
-fn number(row: &'static Metric, things: Option<usize>) -> Sample {
-    row.maybe(things.map(stats::count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metrics;
     use crate::snapshot::{Life, Rules, Status, Task};
+    use shared::Metric;
     use shared::testing::{at, conforms, lines};
     use std::collections::BTreeMap;
 

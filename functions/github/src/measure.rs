@@ -10,12 +10,8 @@ mod runs;
 mod workflows;
 
 use crate::snapshot::Snapshot;
-use jiff::{SignedDuration, Timestamp};
-use shared::{Metric, Sample, stats};
-use std::ops::Range;
-
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-const MONTH: SignedDuration = SignedDuration::from_hours(30 * 24);
+use jiff::Timestamp;
+use shared::Sample;
 
 /// Every row of the repository, without a value where it is unknown; rows that are not configured are left out.
 pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
@@ -32,33 +28,6 @@ pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     parts.into_iter().flatten().map(|sample| sample.tag("repo", &snapshot.repo)).collect()
 }
 
-/// A window that ends at `now`: its start belongs to it, its end does not.
-fn last(length: SignedDuration, now: Timestamp) -> Range<Timestamp> {
-    now - length..now
-}
-
-/// Hours from one instant to another; nothing where the second comes first.
-fn hours(from: Timestamp, to: Timestamp) -> Option<f64> {
-    let hours = to.duration_since(from).as_secs_f64() / 3600.0;
-    (hours >= 0.0).then_some(hours)
-}
-
-/// A number of things, where they are known.
-fn number(row: &'static Metric, things: Option<usize>) -> Sample {
-    row.maybe(things.map(stats::count))
-}
-
-/// The mean of what is known.
-fn mean(row: &'static Metric, values: Option<&[f64]>) -> Sample {
-    row.maybe(values.and_then(stats::mean))
-}
-
-/// A percentile of what is known, with the number of values behind it for checks that want a minimum.
-fn percentile(row: &'static Metric, q: f64, values: Option<&[f64]>) -> Sample {
-    let sample = row.maybe(values.and_then(|values| stats::percentile(values, q)));
-    sample.of(values.map_or(0, <[f64]>::len))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +37,7 @@ mod tests {
     };
     use crate::{checks, metrics};
     use shared::testing::{at, conforms, lines};
-    use shared::{Overrides, Verdict, judge, scores};
+    use shared::{Metric, Overrides, Verdict, judge, scores};
 
     /// The week begins on the first of January at noon.
     pub(super) const NOW: &str = "2026-01-08T12:00:00Z";

@@ -5,11 +5,10 @@ mod jobs;
 
 use crate::metrics;
 use crate::snapshot::{Group, Job, Snapshot, Status};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use shared::window::{WEEK, last};
 use shared::{Sample, stats};
 use std::collections::BTreeMap;
-
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Every row of the server, without a value where it is unknown.
 pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
@@ -62,7 +61,7 @@ const OUTCOMES: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
 /// Jobs that are over: the failed ones of the week, those of each slot, and how long each ran.
 fn ended(jobs: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
-    let week = now - WEEK..now;
+    let week = last(WEEK, now);
     let failed = jobs.map(|jobs| {
         let recent = jobs.iter().filter(|job| job.end_at.is_some_and(|ended| week.contains(&ended)));
         recent.filter(|job| job.status.group() == Group::Failed).count()
@@ -89,7 +88,7 @@ fn observation(job: &Job) -> Option<Sample> {
 
 /// Jobs by exact status: the open ones, and those that ended in the week.
 fn by_status(live: Option<&[Job]>, ended: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
-    let week = now - WEEK..now;
+    let week = last(WEEK, now);
     let known = live.zip(ended);
     let number = |status: Status| {
         let (live, ended) = known?;

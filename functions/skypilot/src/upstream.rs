@@ -17,11 +17,9 @@ use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use queue::{PAGE, Wanted};
 use records::Record;
+use shared::window::WEEK;
 use shared::{Context, Digester, Env, Error, Last, Part, Result, tags};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The longest window over jobs that are over.
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How far a continued fetch reaches back behind the last one.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);

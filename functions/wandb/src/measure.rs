@@ -10,10 +10,7 @@ pub(crate) use gpus::silent;
 
 use crate::snapshot::Snapshot;
 use jiff::{SignedDuration, Timestamp};
-use shared::{Metric, Sample, stats};
-
-/// The window of most rows.
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+use shared::Sample;
 
 /// Every row of the project, without a value where it is unknown.
 pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
@@ -21,16 +18,6 @@ pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     samples.extend(summaries::samples(snapshot, now));
     samples.extend(gpus::samples(snapshot, now));
     samples.into_iter().map(|sample| sample.tag("project", &snapshot.project)).collect()
-}
-
-/// A number of things, where it is known.
-fn number(metric: &'static Metric, number: Option<usize>) -> Sample {
-    metric.maybe(number.map(stats::count))
-}
-
-/// Whether a time lies in the window of seven days that ends now.
-fn in_week(time: Timestamp, now: Timestamp) -> bool {
-    (now - WEEK..now).contains(&time)
 }
 
 /// Whether a run trains now: running, and with a heartbeat that is not older than the limit.

@@ -20,13 +20,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::graphql::variables;
 use shared::prices::Price;
+use shared::window::WEEK;
 use shared::{Context, Digester, Env, Error, Last, Result};
 use std::collections::BTreeMap;
 use summaries::{Search, exists};
 use wire::Page;
-
-/// The window of most rows.
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How far a continued fetch reaches back behind the last one, for what upstream shows late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);

@@ -1,9 +1,9 @@
 //! The queue of bugs: where they stand, how old they are, and what they are labelled.
 
-use super::{MONTH, WEEK, hours, last, number};
 use crate::metrics;
 use crate::snapshot::{Bug, Bugs, Section};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::{MONTH, WEEK, hours, last};
 use shared::{Metric, Sample, stats};
 
 /// The rows of the numbers of bugs by section.
@@ -18,14 +18,14 @@ pub(super) fn samples(bugs: Option<&Bugs>, labels: &[String], now: Timestamp) ->
     let open: Option<Vec<&Bug>> = bugs.map(|bugs| bugs.values().filter(|bug| !bug.life.completed).collect());
     let open = open.as_deref();
     let mut samples = sections(open, now);
-    samples.push(number(&metrics::BUGS_OPEN, open.map(<[_]>::len)));
+    samples.push(metrics::BUGS_OPEN.number(open.map(<[_]>::len)));
     samples.extend(flow(bugs, now));
     let [mean, oldest] = ages(open, now, |_| true);
     samples.push(metrics::BUGS_AGE_AVG.maybe(mean));
     samples.push(metrics::BUGS_AGE_MAX.maybe(oldest));
     samples.extend(labels.iter().map(|label| {
         let having = open.map(|open| open.iter().filter(|bug| bug.labels.contains(label)).count());
-        number(&metrics::BUGS_BY_LABEL, having).tag("label", label)
+        metrics::BUGS_BY_LABEL.number(having).tag("label", label)
     }));
     samples
 }
@@ -34,7 +34,7 @@ fn sections(open: Option<&[&Bug]>, now: Timestamp) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (row, section) in BY_SECTION {
         let here = open.map(|open| open.iter().filter(|bug| bug.section == section).count());
-        samples.push(number(row, here));
+        samples.push(row.number(here));
         let [mean, oldest] = ages(open, now, |bug| bug.section == section);
         samples.push(metrics::BUGS_SECTION_AGE_AVG.maybe(mean).tag("section", section.word()));
         samples.push(metrics::BUGS_SECTION_AGE_MAX.maybe(oldest).tag("section", section.word()));
@@ -48,9 +48,9 @@ fn flow(bugs: Option<&Bugs>, now: Timestamp) -> Vec<Sample> {
         count(&move |bug: &Bug| bug.life.ended().is_some_and(|end| last(length, now).contains(&end)))
     };
     vec![
-        number(&metrics::BUGS_COMPLETED_7D, ended(WEEK)),
-        number(&metrics::BUGS_COMPLETED_30D, ended(MONTH)),
-        number(&metrics::BUGS_CREATED_7D, count(&|bug| last(WEEK, now).contains(&bug.life.created_at))),
+        metrics::BUGS_COMPLETED_7D.number(ended(WEEK)),
+        metrics::BUGS_COMPLETED_30D.number(ended(MONTH)),
+        metrics::BUGS_CREATED_7D.number(count(&|bug| last(WEEK, now).contains(&bug.life.created_at))),
     ]
 }
 

@@ -1,6 +1,5 @@
 //! Projects and what their status updates say.
 
-use super::number;
 use crate::metrics;
 use crate::snapshot::Status;
 use shared::Sample;
@@ -9,10 +8,10 @@ use std::collections::BTreeMap;
 pub(super) fn samples(active: Option<&BTreeMap<String, Option<Status>>>) -> Vec<Sample> {
     let says = |status: Status| active.map(|all| all.values().filter(|said| **said == Some(status)).count());
     vec![
-        number(&metrics::PROJECTS_ACTIVE, active.map(BTreeMap::len)),
-        number(&metrics::PROJECTS_ON_TRACK, says(Status::OnTrack)),
-        number(&metrics::PROJECTS_AT_RISK, says(Status::AtRisk)),
-        number(&metrics::PROJECTS_OFF_TRACK, says(Status::OffTrack)),
+        metrics::PROJECTS_ACTIVE.number(active.map(BTreeMap::len)),
+        metrics::PROJECTS_ON_TRACK.number(says(Status::OnTrack)),
+        metrics::PROJECTS_AT_RISK.number(says(Status::AtRisk)),
+        metrics::PROJECTS_OFF_TRACK.number(says(Status::OffTrack)),
     ]
 }
 

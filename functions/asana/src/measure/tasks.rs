@@ -1,12 +1,12 @@
 //! Tasks: how many there are, when they are due, how fast they are done, and by how many people.
 
-use super::{MONTH, WEEK, hours, last, number};
 use crate::metrics;
 use crate::snapshot::{Due, Task, Tasks};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use shared::cursor::FORGOTTEN;
+use shared::window::{MONTH, WEEK, hours, last};
 use shared::{Metric, Sample, stats};
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ pub(super) fn samples(tasks: Option<&Tasks>, timezone: &str, now: Timestamp) -> 
 }
 
 fn amounts(sorted: Option<&Sorted<'_>>) -> Vec<Sample> {
-    let of = |row: &'static Metric, count: fn(&Sorted<'_>) -> usize| number(row, sorted.map(count));
+    let of = |row: &'static Metric, count: fn(&Sorted<'_>) -> usize| row.number(sorted.map(count));
     vec![
         of(&metrics::TASKS_TOTAL, |sorted| sorted.open.len() + sorted.month.len()),
         of(&metrics::TASKS_OPEN, |sorted| sorted.open.len()),
@@ -115,7 +115,7 @@ fn dues(sorted: Option<&Sorted<'_>>, today: Option<&Today>) -> Vec<Sample> {
     let pressures: Option<Vec<Pressure>> =
         sorted.zip(today).map(|(sorted, today)| sorted.open.iter().map(|task| today.pressure(task)).collect());
     let of = |row: &'static Metric, wanted: Pressure| {
-        number(row, pressures.as_ref().map(|all| all.iter().filter(|pressure| **pressure == wanted).count()))
+        row.number(pressures.as_ref().map(|all| all.iter().filter(|pressure| **pressure == wanted).count()))
     };
     vec![
         of(&metrics::TASKS_OVERDUE, Pressure::Overdue),
@@ -129,16 +129,13 @@ fn speed(sorted: Option<&Sorted<'_>>) -> Vec<Sample> {
     let done = sorted.map(|sorted| stats::count(sorted.week.len()));
     let rate = sorted.zip(done).and_then(|(sorted, done)| stats::percent(done, stats::count(sorted.created)));
     let hours = sorted.map(Sorted::hours);
-    let percentile = |row: &'static Metric, q: f64| {
-        let value = hours.as_ref().and_then(|hours| stats::percentile(hours, q));
-        row.maybe(value).of(hours.as_ref().map_or(0, Vec::len))
-    };
+    let hours = hours.as_deref();
     vec![
         metrics::VELOCITY_PER_DAY.maybe(done.map(|done| done / 7.0)),
         metrics::VELOCITY_RATE.maybe(rate),
-        metrics::CYCLE_TIME_AVG.maybe(hours.as_ref().and_then(|hours| stats::mean(hours))),
-        percentile(&metrics::CYCLE_TIME_P50, 0.5),
-        percentile(&metrics::CYCLE_TIME_P90, 0.9),
+        metrics::CYCLE_TIME_AVG.mean(hours),
+        metrics::CYCLE_TIME_P50.percentile(0.5, hours),
+        metrics::CYCLE_TIME_P90.percentile(0.9, hours),
     ]
 }
 

@@ -1,9 +1,9 @@
 //! What was known and what came since, put together.
 
 use super::lists::{Answers, Continued};
-use crate::measure::MONTH;
 use crate::snapshot::{Bug, Bugs, Life, Tasks};
 use jiff::Timestamp;
+use shared::window::MONTH;
 use std::collections::BTreeSet;
 
 /// What is known of the tasks after a fetch.

@@ -3,11 +3,11 @@
 use super::Upstream;
 use super::client::{Client, PAGE, PAGES};
 use super::wire::{Page, TASK, TaskRecord};
-use crate::measure::MONTH;
 use crate::snapshot::Tasks;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use shared::http::escape;
+use shared::window::MONTH;
 use shared::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;

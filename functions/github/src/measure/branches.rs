@@ -1,10 +1,10 @@
 //! Branches beside the one that counts.
 
-use super::{MONTH, last, number};
 use crate::metrics;
 use crate::snapshot::Branch;
 use jiff::Timestamp;
 use shared::Sample;
+use shared::window::{MONTH, last};
 
 pub(super) fn samples(branches: Option<&[Branch]>, now: Timestamp) -> Vec<Sample> {
     let month = last(MONTH, now);
@@ -12,8 +12,8 @@ pub(super) fn samples(branches: Option<&[Branch]>, now: Timestamp) -> Vec<Sample
         branches.map(|branches| branches.iter().filter(|branch| wanted(branch)).count())
     };
     vec![
-        number(&metrics::BRANCHES_ACTIVE, count(&|branch| month.contains(&branch.committed_at))),
-        number(&metrics::BRANCHES_STALE, count(&|branch| branch.committed_at < month.start && !branch.has_open_pull)),
+        metrics::BRANCHES_ACTIVE.number(count(&|branch| month.contains(&branch.committed_at))),
+        metrics::BRANCHES_STALE.number(count(&|branch| branch.committed_at < month.start && !branch.has_open_pull)),
     ]
 }
 

@@ -1,9 +1,9 @@
 //! Commits and changes: how many, by how many, and how often something had to be mended.
 
-use super::{WEEK, last, number};
 use crate::metrics;
 use crate::snapshot::{Commit, Pulls, Snapshot};
 use jiff::Timestamp;
+use shared::window::{WEEK, last};
 use shared::{Metric, Sample, stats};
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let changes = changes(snapshot);
     let forced = snapshot.forced.as_ref().map(|times| times.iter().filter(|time| week.contains(time)).count());
     let mut samples = volume(commits.as_deref());
-    samples.push(number(&metrics::FORCE_MERGES, forced));
-    samples.push(number(&metrics::FILES_CHANGED, files(snapshot, now)));
+    samples.push(metrics::FORCE_MERGES.number(forced));
+    samples.push(metrics::FILES_CHANGED.number(files(snapshot, now)));
     samples.extend(mended(&metrics::HOTFIXES, &metrics::HOTFIXES_NEW, changes.as_deref(), |change| change.hotfix, now));
     samples.extend(mended(&metrics::REVERTS, &metrics::REVERTS_NEW, changes.as_deref(), |change| change.revert, now));
     samples
@@ -37,11 +37,11 @@ fn volume(commits: Option<&[&Commit]>) -> Vec<Sample> {
     let developers = commits.map(people);
     let share = |commits: &[&Commit]| stats::ratio(stats::count(commits.len()), stats::count(people(commits)));
     vec![
-        number(&metrics::COMMITS, commits.map(<[_]>::len)),
-        number(&metrics::DEVELOPERS, developers),
+        metrics::COMMITS.number(commits.map(<[_]>::len)),
+        metrics::DEVELOPERS.number(developers),
         metrics::COMMITS_PER_DEVELOPER.maybe(commits.and_then(share)),
-        number(&metrics::LINES_ADDED, lines(|commit| commit.additions)),
-        number(&metrics::LINES_DELETED, lines(|commit| commit.deletions)),
+        metrics::LINES_ADDED.number(lines(|commit| commit.additions)),
+        metrics::LINES_DELETED.number(lines(|commit| commit.deletions)),
     ]
 }
 
@@ -78,7 +78,7 @@ fn mended(
     let times: Option<Vec<Timestamp>> =
         changes.map(|changes| changes.iter().filter(|change| kind(change)).map(|change| change.reached_at).collect());
     let in_week = times.as_ref().map(|times| times.iter().filter(|time| week.contains(time)).count());
-    let mut samples = vec![number(total, in_week)];
+    let mut samples = vec![total.number(in_week)];
     samples.extend(new.slots(times.as_deref(), now));
     samples
 }

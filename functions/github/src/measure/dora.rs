@@ -1,9 +1,9 @@
 //! Deployments: how often, how soon, how many fail, and how long it takes to recover.
 
-use super::{MONTH, hours, last, percentile};
 use crate::metrics;
 use crate::snapshot::{Deployment, Deployments, Shipped, Snapshot};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::{MONTH, hours, last};
 use shared::{Sample, stats};
 use std::collections::BTreeSet;
 
@@ -23,9 +23,9 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let recoveries = month.map(Month::recoveries);
     vec![
         metrics::DORA_FREQUENCY.maybe(month.map(|month| stats::count(month.members().count()) / DAYS)),
-        percentile(&metrics::DORA_LEAD_TIME, 0.5, shipped_late.as_deref()),
+        metrics::DORA_LEAD_TIME.percentile(0.5, shipped_late.as_deref()),
         metrics::DORA_CHANGE_FAIL_RATE.maybe(month.and_then(|month| month.share(Month::failed))),
-        percentile(&metrics::DORA_RECOVERY_TIME, 0.5, recoveries.as_deref()),
+        metrics::DORA_RECOVERY_TIME.percentile(0.5, recoveries.as_deref()),
         metrics::DORA_REWORK_RATE.maybe(month.and_then(|month| {
             month.share(|month, place| Some(month.first_contained(place)?.iter().any(|commit| commit.hotfix)))
         })),

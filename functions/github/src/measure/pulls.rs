@@ -1,9 +1,9 @@
 //! Pull requests: how many, how long they take, and who looks at them.
 
-use super::{WEEK, hours, last, mean, number, percentile};
 use crate::snapshot::{MergedPull, Pulls};
 use crate::{checks, metrics};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::{WEEK, hours, last};
 use shared::{Sample, stats};
 
 /// An open pull request that is older than this is stale.
@@ -67,10 +67,10 @@ fn levels(pulls: Option<&Pulls>, now: Timestamp) -> [Sample; 4] {
     let open = pulls.map(|pulls| &pulls.open);
     let closed = |pulls: &Pulls| pulls.closed.values().filter(|closed| week.contains(closed)).count();
     [
-        number(&metrics::PRS_OPEN, open.map(Vec::len)),
-        number(&metrics::PRS_DRAFT, open.map(|open| open.iter().filter(|pull| pull.draft).count())),
-        number(&metrics::PRS_STALE, open.map(|open| open.iter().filter(|pull| pull.created_at < now - STALE).count())),
-        number(&metrics::PRS_CLOSED, pulls.map(closed)),
+        metrics::PRS_OPEN.number(open.map(Vec::len)),
+        metrics::PRS_DRAFT.number(open.map(|open| open.iter().filter(|pull| pull.draft).count())),
+        metrics::PRS_STALE.number(open.map(|open| open.iter().filter(|pull| pull.created_at < now - STALE).count())),
+        metrics::PRS_CLOSED.number(pulls.map(closed)),
     ]
 }
 
@@ -84,8 +84,8 @@ fn totals(merges: Option<&Merges>) -> [Sample; 4] {
         stats::ratio(stats::count(comments?), stats::count(merges.pulls.len()))
     });
     [
-        number(&metrics::PRS_MERGED, merges.map(|merges| merges.pulls.len())),
-        number(&metrics::PRS_UNREVIEWED, merges.map(|merges| merges.unreviewed)),
+        metrics::PRS_MERGED.number(merges.map(|merges| merges.pulls.len())),
+        metrics::PRS_UNREVIEWED.number(merges.map(|merges| merges.unreviewed)),
         metrics::PRS_COMMENTED.maybe(commented),
         metrics::PRS_COMMENTS.maybe(comments),
     ]
@@ -98,15 +98,15 @@ fn durations(merges: Option<&Merges>) -> [Sample; 9] {
     let pickup = merges.map(|merges| merges.pickup.as_slice());
     let review = merges.map(|merges| merges.review.as_slice());
     [
-        mean(&metrics::PRS_CYCLE_TIME_MEAN, cycle),
-        percentile(&metrics::PRS_CYCLE_TIME_P50, 0.5, cycle),
-        percentile(&metrics::PRS_CYCLE_TIME_P90, 0.9, cycle),
-        mean(&metrics::PRS_TIME_TO_MERGE, live),
-        mean(&metrics::PRS_FIRST_REVIEW, first),
-        percentile(&metrics::PRS_PICKUP_P50, 0.5, pickup),
-        percentile(&metrics::PRS_PICKUP_P90, 0.9, pickup),
-        percentile(&metrics::PRS_REVIEW_P50, 0.5, review),
-        percentile(&metrics::PRS_REVIEW_P90, 0.9, review),
+        metrics::PRS_CYCLE_TIME_MEAN.mean(cycle),
+        metrics::PRS_CYCLE_TIME_P50.percentile(0.5, cycle),
+        metrics::PRS_CYCLE_TIME_P90.percentile(0.9, cycle),
+        metrics::PRS_TIME_TO_MERGE.mean(live),
+        metrics::PRS_FIRST_REVIEW.mean(first),
+        metrics::PRS_PICKUP_P50.percentile(0.5, pickup),
+        metrics::PRS_PICKUP_P90.percentile(0.9, pickup),
+        metrics::PRS_REVIEW_P50.percentile(0.5, review),
+        metrics::PRS_REVIEW_P90.percentile(0.9, review),
     ]
 }
 

@@ -1,6 +1,5 @@
 //! Self-hosted runners, and how long jobs wait for one.
 
-use super::number;
 use crate::metrics;
 use crate::snapshot::{Runner, Snapshot, Wait};
 use jiff::Timestamp;
@@ -49,7 +48,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
 
 fn in_state(runners: Option<&[Runner]>, state: State) -> Sample {
     let number_of = |runners: &[Runner]| runners.iter().filter(|runner| State::of(runner) == state).count();
-    number(&metrics::RUNNERS, runners.map(number_of)).tag("state", state.word())
+    metrics::RUNNERS.number(runners.map(number_of)).tag("state", state.word())
 }
 
 fn waited(wait: &Wait, classes: &[String]) -> Sample {

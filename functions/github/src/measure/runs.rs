@@ -1,10 +1,10 @@
 //! Workflow runs: how many, how they end, how long they take, and which failed for no reason of the code.
 
 use super::workflows::{OTHER, labels};
-use super::{WEEK, last, mean, number, percentile};
 use crate::metrics;
 use crate::snapshot::{Run, Snapshot};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::{WEEK, last};
 use shared::{Sample, stats};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,10 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let runs = runs.as_deref();
     let counted = |wanted: fn(&Run) -> bool| runs.map(|runs| runs.iter().filter(|run| wanted(run)).count());
     let mut samples = vec![
-        number(&metrics::CI_RUNS, counted(|_| true)),
-        number(&metrics::CI_FAILED, counted(|run| verdict(run) == Some(false))),
-        number(&metrics::CI_TIMEOUTS, timeouts(runs, snapshot.stopped_by_limit.as_ref())),
-        number(&metrics::CI_FLAKY, flaky(runs, snapshot.failed_before.as_ref())),
+        metrics::CI_RUNS.number(counted(|_| true)),
+        metrics::CI_FAILED.number(counted(|run| verdict(run) == Some(false))),
+        metrics::CI_TIMEOUTS.number(timeouts(runs, snapshot.stopped_by_limit.as_ref())),
+        metrics::CI_FLAKY.number(flaky(runs, snapshot.failed_before.as_ref())),
     ];
     samples.extend(durations(runs));
     samples.extend([("all", false), ("default", true)].map(|(scope, on_branch)| {
@@ -56,10 +56,10 @@ fn durations(runs: Option<&[&Run]>) -> [Sample; 4] {
         runs.map(|runs| runs.iter().filter(|run| verdict(run).is_some()).filter_map(|run| minutes(run)).collect());
     let took = took.as_deref();
     [
-        mean(&metrics::CI_DURATION_MEAN, took),
-        percentile(&metrics::CI_DURATION_P50, 0.5, took),
-        percentile(&metrics::CI_DURATION_P90, 0.9, took),
-        percentile(&metrics::CI_DURATION_P99, 0.99, took),
+        metrics::CI_DURATION_MEAN.mean(took),
+        metrics::CI_DURATION_P50.percentile(0.5, took),
+        metrics::CI_DURATION_P90.percentile(0.9, took),
+        metrics::CI_DURATION_P99.percentile(0.99, took),
     ]
 }
 
@@ -79,7 +79,7 @@ fn conclusions(runs: Option<&[&Run]>) -> [Sample; 7] {
     CONCLUSIONS.map(|word| {
         let ended = |run: &&&Run| run.conclusion.as_deref().is_some_and(|conclusion| closed(conclusion) == word);
         let ended = runs.map(|runs| runs.iter().filter(ended).count());
-        number(&metrics::CI_CONCLUSIONS, ended).tag("conclusion", word)
+        metrics::CI_CONCLUSIONS.number(ended).tag("conclusion", word)
     })
 }
 

@@ -1,10 +1,10 @@
 //! Workflows: which of them count for what, how they are called, and whether they pass on the branch.
 
 use super::runs::verdict;
-use super::{WEEK, last, number};
 use crate::metrics;
 use crate::snapshot::{Rules, Run, Snapshot, Workflow};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::{WEEK, last};
 use shared::{Metric, Sample, tags};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +134,7 @@ fn together(row: &'static Metric, role: Role, states: &[State], whole: bool) -> 
 }
 
 fn failing(role: Role, failed: Option<usize>) -> Sample {
-    number(&metrics::CI_WORKFLOWS_FAILING, failed).tag("role", role.word())
+    metrics::CI_WORKFLOWS_FAILING.number(failed).tag("role", role.word())
 }
 
 fn each(states: &[State], labels: &BTreeMap<u64, String>) -> Vec<Sample> {

@@ -10,11 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most regions that have a row of their own.
 const REGIONS: usize = 40;
 
-/// A number of things, where they are known.
-fn number(row: &'static Metric, things: Option<usize>) -> Sample {
-    row.maybe(things.map(stats::count))
-}
-
 /// Seconds from one instant to a later one.
 fn seconds(from: Timestamp, to: Timestamp) -> Option<f64> {
     let seconds = to.duration_since(from).as_secs_f64();
@@ -42,16 +37,15 @@ pub(super) fn levels(live: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
         let waiting = jobs.iter().filter(|job| job.start_at.is_none());
         waiting.filter_map(|job| seconds(job.submitted_at?, now)).collect()
     });
-    let wait = |q: f64| waits.as_ref().and_then(|waits| stats::percentile(waits, q));
     vec![
-        number(&metrics::QUEUED, queued.as_ref().map(Vec::len)),
-        number(&metrics::RUNNING, running.as_ref().map(Vec::len)),
-        number(&metrics::WITH_RECOVERIES, recovered.as_ref().map(Vec::len)),
-        metrics::RECOVERIES_AVG.maybe(recovered.as_ref().and_then(|recovered| stats::mean(recovered))),
-        metrics::RECOVERIES_MAX.maybe(recovered.as_ref().and_then(|recovered| stats::percentile(recovered, 1.0))),
-        number(&metrics::ACTIVE_USERS, users),
-        metrics::QUEUE_WAIT_P50.maybe(wait(0.5)),
-        metrics::QUEUE_WAIT_P90.maybe(wait(0.9)),
+        metrics::QUEUED.number(queued.as_ref().map(Vec::len)),
+        metrics::RUNNING.number(running.as_ref().map(Vec::len)),
+        metrics::WITH_RECOVERIES.number(recovered.as_ref().map(Vec::len)),
+        metrics::RECOVERIES_AVG.mean(recovered.as_deref()),
+        metrics::RECOVERIES_MAX.percentile(1.0, recovered.as_deref()),
+        metrics::ACTIVE_USERS.number(users),
+        metrics::QUEUE_WAIT_P50.percentile(0.5, waits.as_deref()),
+        metrics::QUEUE_WAIT_P90.percentile(0.9, waits.as_deref()),
     ]
 }
 
@@ -59,24 +53,24 @@ pub(super) fn levels(live: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
 pub(super) fn runtimes(running: Option<&[&Job]>, rules: &Rules, now: Timestamp) -> Vec<Sample> {
     const HOUR: f64 = 3600.0;
     let times: Option<Vec<f64>> = running.map(|jobs| jobs.iter().filter_map(|job| runtime(job, now)).collect());
-    let at = |row: &'static Metric, q: f64| row.maybe(times.as_ref().and_then(|times| stats::percentile(times, q)));
+    let times = times.as_deref();
     let between = |row: &'static Metric, low: f64, high: f64| {
         let within = |time: &&f64| low * HOUR <= **time && **time < high * HOUR;
-        number(row, times.as_ref().map(|times| times.iter().filter(within).count()))
+        row.number(times.map(|times| times.iter().filter(within).count()))
     };
-    let long = times.as_ref().map(|times| times.iter().filter(|time| **time > rules.long_hours * HOUR).count());
+    let long = times.map(|times| times.iter().filter(|time| **time > rules.long_hours * HOUR).count());
     vec![
-        at(&metrics::RUNTIME_MIN, 0.0),
-        at(&metrics::RUNTIME_MAX, 1.0),
-        metrics::RUNTIME_AVG.maybe(times.as_ref().and_then(|times| stats::mean(times))),
-        at(&metrics::RUNTIME_P50, 0.5),
-        at(&metrics::RUNTIME_P90, 0.9),
-        at(&metrics::RUNTIME_P99, 0.99),
+        metrics::RUNTIME_MIN.percentile(0.0, times),
+        metrics::RUNTIME_MAX.percentile(1.0, times),
+        metrics::RUNTIME_AVG.mean(times),
+        metrics::RUNTIME_P50.percentile(0.5, times),
+        metrics::RUNTIME_P90.percentile(0.9, times),
+        metrics::RUNTIME_P99.percentile(0.99, times),
         between(&metrics::BUCKET_0_1H, 0.0, 1.0),
         between(&metrics::BUCKET_1_4H, 1.0, 4.0),
         between(&metrics::BUCKET_4_24H, 4.0, 24.0),
         between(&metrics::BUCKET_OVER_24H, 24.0, f64::INFINITY),
-        number(&metrics::LONG_RUNNING, long),
+        metrics::LONG_RUNNING.number(long),
     ]
 }
 
@@ -90,11 +84,11 @@ pub(super) fn places(running: Option<&[&Job]>) -> Vec<Sample> {
     });
     let paid = |pricing: Pricing| running.map(|jobs| jobs.iter().filter(|job| job.pricing == Some(pricing)).count());
     let mut samples = vec![
-        number(&metrics::US_EAST_1, in_one("us-east-1")),
-        number(&metrics::US_WEST_2, in_one("us-west-2")),
-        number(&metrics::OTHER_REGIONS, elsewhere),
-        number(&metrics::SPOT_JOBS, paid(Pricing::Spot)),
-        number(&metrics::ONDEMAND_JOBS, paid(Pricing::Ondemand)),
+        metrics::US_EAST_1.number(in_one("us-east-1")),
+        metrics::US_WEST_2.number(in_one("us-west-2")),
+        metrics::OTHER_REGIONS.number(elsewhere),
+        metrics::SPOT_JOBS.number(paid(Pricing::Spot)),
+        metrics::ONDEMAND_JOBS.number(paid(Pricing::Ondemand)),
     ];
     match running {
         None => samples.push(metrics::BY_REGION.maybe(None).tag("region", "unknown")),

@@ -1,9 +1,10 @@
 //! GPUs: how many hours they ran, how busy they were, and what they cost.
 
-use super::{WEEK, is_alive};
+use super::is_alive;
 use crate::metrics;
 use crate::snapshot::{Run, Snapshot, State};
 use jiff::{SignedDuration, Timestamp};
+use shared::window::WEEK;
 use shared::{Sample, stats};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -1,10 +1,11 @@
 //! How many runs there are, how they ended and how long they took.
 
-use super::{in_week, is_alive, number};
+use super::is_alive;
 use crate::metrics;
 use crate::snapshot::{Outcome, Run, RunType, Snapshot, State};
 use jiff::Timestamp;
-use shared::{Metric, Sample, stats};
+use shared::window::{self, WEEK, last};
+use shared::{Metric, Sample};
 
 /// Which runs a row counts.
 type Wanted<'w> = &'w dyn Fn(&Run) -> bool;
@@ -12,7 +13,7 @@ type Wanted<'w> = &'w dyn Fn(&Run) -> bool;
 pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let runs = snapshot.runs.as_deref();
     let of = |wanted: Wanted<'_>| runs.map(|runs| runs.iter().filter(|run| wanted(run)).count());
-    let ended = |run: &Run| run.end().is_some_and(|end| in_week(end, now));
+    let ended = |run: &Run| run.end().is_some_and(|end| last(WEEK, now).contains(&end));
     let alive = |run: &Run| is_alive(run, snapshot, now);
     let mut samples = Vec::new();
     for kind in RunType::ALL {
@@ -22,18 +23,20 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
             (&metrics::FAILED, &|run| ended(run) && run.state.outcome() == Some(Outcome::Failure)),
         ];
         let count = |wanted: Wanted<'_>| of(&|run| run.run_type == kind && wanted(run));
-        samples.extend(rows.map(|(row, wanted)| number(row, count(wanted)).tag("run_type", kind.word())));
+        samples.extend(rows.map(|(row, wanted)| row.number(count(wanted)).tag("run_type", kind.word())));
     }
-    samples.extend(State::ENDED.map(|state| {
-        number(&metrics::BY_STATE, of(&|run| ended(run) && run.state == state)).tag("state", state.word())
-    }));
+    samples.extend(
+        State::ENDED.map(|state| {
+            metrics::BY_STATE.number(of(&|run| ended(run) && run.state == state)).tag("state", state.word())
+        }),
+    );
     let counted = snapshot.counts.map(|counts| (counts.all, counts.running));
     let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    samples.push(number(&metrics::TOTAL, counted.map(|(all, _)| whole(all))));
+    samples.push(metrics::TOTAL.number(counted.map(|(all, _)| whole(all))));
     let dead = counted.zip(of(&alive)).map(|((_, running), alive)| whole(running).saturating_sub(alive));
-    samples.push(number(&metrics::STALE, dead));
+    samples.push(metrics::STALE.number(dead));
     let hours = runs.map(|runs| runs.iter().filter(|run| ended(run)).filter_map(hours).collect::<Vec<f64>>());
-    samples.push(metrics::AVG_DURATION.maybe(hours.and_then(|hours| stats::mean(&hours))));
+    samples.push(metrics::AVG_DURATION.mean(hours.as_deref()));
     samples.extend(ends(runs, now));
     samples.extend(runs.into_iter().flatten().filter_map(duration));
     samples
@@ -41,8 +44,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
 
 /// Hours from creation to last heartbeat; nothing where that is impossible.
 fn hours(run: &Run) -> Option<f64> {
-    let hours = run.heartbeat_at.duration_since(run.created_at).as_secs_f64() / 3600.0;
-    (hours >= 0.0).then_some(hours)
+    window::hours(run.created_at, run.heartbeat_at)
 }
 
 /// The runs that ended in each slot that can still be delivered.

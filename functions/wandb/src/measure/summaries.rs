@@ -1,15 +1,15 @@
 //! What runs say of themselves in their summaries.
 
-use super::in_week;
 use crate::metrics;
 use crate::snapshot::{Run, RunType, Snapshot, State};
 use jiff::Timestamp;
-use shared::{Sample, stats};
+use shared::Sample;
+use shared::window::{WEEK, last};
 
 pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let known = snapshot.summaries.as_ref().and(snapshot.runs.as_deref());
-    let ended: Option<Vec<&Run>> =
-        known.map(|runs| runs.iter().filter(|run| run.end().is_some_and(|end| in_week(end, now))).collect());
+    let ended: Option<Vec<&Run>> = known
+        .map(|runs| runs.iter().filter(|run| run.end().is_some_and(|end| last(WEEK, now).contains(&end))).collect());
     let finished: Option<Vec<&Run>> =
         ended.as_ref().map(|runs| runs.iter().copied().filter(|run| run.state == State::Finished).collect());
     let key = |place: usize| snapshot.rules.keys.get(place).map_or("", String::as_str);
@@ -18,7 +18,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
     let loss = finished.and_then(|runs| latest(runs, key(1)));
     let mut samples = vec![
         metrics::BEST_ACCURACY.maybe(snapshot.best.flatten()),
-        metrics::AVG_ACCURACY.maybe(accuracies.and_then(|values| stats::mean(&values))),
+        metrics::AVG_ACCURACY.mean(accuracies.as_deref()),
         metrics::LATEST_LOSS.maybe(loss),
     ];
     for kind in RunType::ALL {
