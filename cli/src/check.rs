@@ -87,7 +87,7 @@ fn failed(what: &str, error: Error, fix: &str) -> Probe {
 
 async fn sink(env: &Env, read_back: bool, wall: jiff::Timestamp) -> Vec<Probe> {
     const FIX: &str = "make an API key under Organization Settings, API Keys, of the site that DD_SITE names, and set DD_API_KEY; DD_ENV is a word such as production";
-    let configured = env.required("DD_ENV", "production").map(|env| format!("env:{env}"));
+    let configured = env.required(shared::ENV).map(|env| format!("env:{env}"));
     let mut probes = vec![Probe { what: "environment tag".to_owned(), found: configured, fix: FIX.to_owned() }];
     let intake = match Intake::connect(env) {
         Ok(intake) => intake,

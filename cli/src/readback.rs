@@ -43,7 +43,7 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
 async fn send(env: &Env, intake: &Intake, now: Timestamp) -> Result<()> {
     let tags = Base {
         source: "cron",
-        env: shared::tags::value("env", env.required("DD_ENV", "production")?),
+        env: shared::tags::value("env", env.required(shared::ENV)?),
         service: "vitals-check".to_owned(),
         collector: "check",
         prefix: "metta.infra".to_owned(),

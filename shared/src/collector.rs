@@ -99,3 +99,11 @@ pub struct Probe {
     /// What to do about a failure: which token, scope or id, and where to get it.
     pub fix: String,
 }
+
+impl Probe {
+    /// What was tried, what was found, and what to do about a failure.
+    #[must_use]
+    pub fn new(what: impl Into<String>, found: Result<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), found, fix: fix.into() }
+    }
+}

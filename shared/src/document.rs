@@ -33,13 +33,14 @@ impl Document {
 }
 
 async fn object(env: &Env, name: &str, place: &str) -> Result<String> {
-    let example = format!("e.g. {name}=s3://acme-vitals/{}.json", name.to_lowercase());
+    let refused =
+        |problem: String| Error::refused(name, problem, &format!("s3://acme-vitals/{}.json", name.to_lowercase()));
     let Some((bucket, key)) = place.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
     else {
-        return Err(Error::config(name, format!("`s3://{place}` is not an address, {example}")));
+        return Err(refused(format!("`s3://{place}` is not an address")));
     };
     // The name of a bucket often holds the number of an account.
-    let unread = |why: String| Error::config(name, format!("the object {key} cannot be read: {why}, {example}"));
+    let unread = |why: String| refused(format!("the object {key} cannot be read: {why}"));
     let store = Store::bucket(env, bucket).await?;
     let object = store.get(key, LARGEST).await.map_err(|error| unread(error.with_causes()))?;
     let object = object.ok_or_else(|| unread("there is no such object".to_owned()))?;

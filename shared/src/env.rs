@@ -1,9 +1,11 @@
 //! Configuration, read once: the process environment, and the JSON object of the secret that `SECRET_ARN` names.
 
-use crate::{Digester, Error, Meter, Result, secret::Secret, secret::Vault, tls::Wire};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::address::base_address;
+use crate::variable::quoted;
+use crate::{Digester, Error, Meter, Result, Variable, secret::Secret, secret::Vault, tls::Wire};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
@@ -100,21 +102,37 @@ impl Env {
     ///
     /// # Errors
     /// When it is not.
-    pub fn required(&self, name: &str, example: &str) -> Result<&str> {
-        self.get(name).ok_or_else(|| Error::config(name, format!("not set, e.g. {name}={example}")))
+    pub fn required(&self, variable: Variable) -> Result<&str> {
+        self.get(variable.name()).ok_or_else(|| variable.refused("not set"))
     }
 
     /// A variable in a type of its own, or its default.
     ///
     /// # Errors
     /// When it is set to something else.
-    pub fn parsed<T: FromStr>(&self, name: &str, default: T, example: &str) -> Result<T> {
+    pub fn parsed<T: FromStr + fmt::Display>(&self, name: &str, default: T) -> Result<T> {
         match self.get(name) {
             None => Ok(default),
-            Some(text) => {
-                text.parse().map_err(|_| Error::config(name, format!("`{text}` cannot be read, e.g. {name}={example}")))
-            }
+            Some(text) => text
+                .parse()
+                .map_err(|_| Error::refused(name, format_args!("`{text}` cannot be read"), &default.to_string())),
         }
+    }
+
+    /// The same for one with bounds, which are good values too.
+    ///
+    /// # Errors
+    /// When it is set to something else.
+    pub fn within<T>(&self, name: &str, default: T, bounds: RangeInclusive<T>) -> Result<T>
+    where
+        T: FromStr + fmt::Display + PartialOrd + Copy,
+    {
+        let value = self.parsed(name, default)?;
+        if bounds.contains(&value) {
+            return Ok(value);
+        }
+        let problem = format!("{value} is not between {} and {}", bounds.start(), bounds.end());
+        Err(Error::refused(name, problem, &default.to_string()))
     }
 
     /// A switch: `on` or `off`.
@@ -126,7 +144,7 @@ impl Env {
             None => Ok(default),
             Some("on" | "true" | "1") => Ok(true),
             Some("off" | "false" | "0") => Ok(false),
-            Some(text) => Err(Error::config(name, format!("`{text}` is neither `on` nor `off`, e.g. {name}=on"))),
+            Some(text) => Err(Error::refused(name, format_args!("`{text}` is neither `on` nor `off`"), "on")),
         }
     }
 
@@ -141,13 +159,13 @@ impl Env {
     ///
     /// # Errors
     /// When an alias stands twice.
-    pub fn pairs(&self, name: &str, default: &str) -> Result<Vec<(String, String)>> {
+    pub fn pairs(&self, variable: Variable, default: &str) -> Result<Vec<(String, String)>> {
         let mut pairs: Vec<(String, String)> = Vec::new();
-        for item in self.list(name, default) {
+        for item in self.list(variable.name(), default) {
             let (alias, value) = item.split_once('=').unwrap_or((&item, &item));
             let (alias, value) = (alias.trim().to_owned(), value.trim().to_owned());
             if pairs.iter().any(|(other, _)| *other == alias) {
-                return Err(Error::config(name, format!("{} stands twice, e.g. {name}=one=…,two=…", shown(&alias))));
+                return Err(variable.refused(format_args!("{} stands twice", quoted(&alias))));
             }
             pairs.push((alias, value));
         }
@@ -172,44 +190,9 @@ impl Env {
     /// When it is not.
     pub fn required_secret(&self, name: &str, hint: &str) -> Result<Secret> {
         self.secret(name).ok_or_else(|| {
-            Error::config(
-                name,
-                format!("not set; {hint}, e.g. {name}=0123…cdef, in the environment or as a key of the secret that SECRET_ARN names"),
-            )
+            let example = "0123…cdef, in the environment or as a key of the secret that SECRET_ARN names";
+            Error::refused(name, format_args!("not set; {hint}"), example)
         })
-    }
-
-    /// The targets of a list such as `alias=value,value`, each alias a word that can tag, name a variable and stand in a
-    /// key of the store.
-    ///
-    /// # Errors
-    /// When an alias is no such word, stands twice, or shares the name of its secret with another.
-    pub fn targets(&self, name: &str) -> Result<Vec<(String, String)>> {
-        let pairs = self.pairs(name, "")?;
-        let mut variables = BTreeSet::new();
-        for (alias, _) in &pairs {
-            if !is_alias(alias) {
-                let problem = format!("{} is not an alias of small letters, digits, `_` and `-`", shown(alias));
-                return Err(Error::config(name, format!("{problem}, e.g. {name}=prod=…")));
-            }
-            if alias == "all" {
-                return Err(Error::config(
-                    name,
-                    format!("`all` means every target and names none, e.g. {name}=prod=…"),
-                ));
-            }
-            if !variables.insert(variable_of(alias)) {
-                let problem = format!("`{alias}` and another alias share the variable …__{}", variable_of(alias));
-                return Err(Error::config(name, format!("{problem}, e.g. {name}=one=…,two=…")));
-            }
-        }
-        Ok(pairs)
-    }
-
-    /// The secret of one target, `<NAME>__<ALIAS>`, or the one for all of them.
-    #[must_use]
-    pub fn secret_for(&self, name: &str, alias: &str) -> Option<Secret> {
-        self.secret(&format!("{name}__{}", variable_of(alias))).or_else(|| self.secret(name))
     }
 
     /// A base address without its last slash: over TLS, or on this machine.
@@ -217,53 +200,8 @@ impl Env {
     /// # Errors
     /// When it is no address, or one that secrets would travel to in the open.
     pub fn url(&self, name: &str, default: &str) -> Result<String> {
-        Self::address(name, self.get(name).unwrap_or(default), default)
+        base_address(name, self.get(name).unwrap_or(default), default)
     }
-
-    /// The same for an address that stands in a list of this name.
-    ///
-    /// # Errors
-    /// As for [`Env::url`].
-    pub fn address(name: &str, text: &str, example: &str) -> Result<String> {
-        let wrong =
-            |problem: &str| Err(Error::config(name, format!("{} {problem}, e.g. {name}={example}", shown(text))));
-        let Ok(address) = text.parse::<http::Uri>() else {
-            return wrong("is not an address");
-        };
-        let (Some(scheme), Some(host)) = (address.scheme_str(), address.host()) else {
-            return wrong("is not an address");
-        };
-        if address.authority().is_some_and(|authority| authority.as_str().contains('@')) || address.query().is_some() {
-            return wrong("holds more than scheme, host and path");
-        }
-        match scheme {
-            "https" => {}
-            "http" if is_loopback(host) => {}
-            "http" => return wrong("is not https, and not on this machine"),
-            _ => return wrong("is neither https nor http"),
-        }
-        Ok(text.trim_end_matches('/').to_owned())
-    }
-}
-
-/// A refused text as a message may show it: what holds an `@` may hold a password.
-fn shown(text: &str) -> String {
-    if text.contains('@') { "the value".to_owned() } else { format!("`{text}`") }
-}
-
-/// What of an alias stands in the name of a variable.
-fn variable_of(alias: &str) -> String {
-    alias.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
-}
-
-fn is_alias(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (1..=60).contains(&text.len()) && text.starts_with(plain) && text.chars().all(|c| plain(c) || "_-".contains(c))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -283,51 +221,19 @@ mod tests {
 
     #[test]
     fn a_missing_or_wrong_variable_is_named_with_an_example() {
-        let env = Env::of([("EMPTY", " "), ("N", "ten"), ("S", "maybe"), ("U", "host:1"), ("T", "a=1,a=2")]);
+        let env =
+            Env::of([("EMPTY", " "), ("N", "ten"), ("M", "3"), ("S", "maybe"), ("U", "host:1"), ("T", "a=1,a=2")]);
         for error in [
-            env.required("EMPTY", "x").map(drop).unwrap_err(),
-            env.parsed("N", 1u32, "3").map(drop).unwrap_err(),
+            env.required(Variable::new("EMPTY", "x")).map(drop).unwrap_err(),
+            env.parsed("N", 1u32).map(drop).unwrap_err(),
+            env.within("M", 1u32, 1..=2).map(drop).unwrap_err(),
             env.switch("S", true).map(drop).unwrap_err(),
             env.url("U", "https://example.com").map(drop).unwrap_err(),
-            env.pairs("T", "").map(drop).unwrap_err(),
+            env.pairs(Variable::new("T", "a=1"), "").map(drop).unwrap_err(),
         ] {
             assert_eq!(error.exit_code(), 78);
             let text = error.to_string();
             assert!(text.contains("e.g. ") && text.contains('='), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_alias_is_a_word_that_can_tag_and_name_a_variable() {
-        for list in ["a b=1", "Prod=1", "https://x", "-a=1", "all=1", "a-1=1,a_1=2", "a/b=1", &"a".repeat(61)] {
-            let error = Env::of([("T", list)]).targets("T").unwrap_err();
-            assert!(error.exit_code() == 78 && error.to_string().starts_with("T: "), "{list}: {error}");
-        }
-        let targets = Env::of([("T", "eu-1=x, 1200,b_2=y=z")]).targets("T").unwrap();
-        let expected = [("eu-1", "x"), ("1200", "1200"), ("b_2", "y=z")];
-        assert_eq!(targets, expected.map(|(alias, value)| (alias.to_owned(), value.to_owned())));
-    }
-
-    #[test]
-    fn a_base_address_is_over_tls_or_on_this_machine() {
-        let url = |text: &str| Env::of([("U", text)]).url("U", "https://example.com");
-        for good in
-            ["https://a.b/c/", "http://127.0.0.1:80", "http://localhost:1/x", "http://[::1]:9", "http://127.8.9.1"]
-        {
-            assert_eq!(url(good).unwrap(), good.trim_end_matches('/'));
-        }
-        for bad in [
-            "http://a.b",
-            "ftp://a.b",
-            "a.b",
-            "https://",
-            "https://u:p@a.b",
-            "https://a.b?q=1",
-            "http://10.0.0.1",
-            "https://a b",
-        ] {
-            let error = url(bad).unwrap_err();
-            assert!(error.exit_code() == 78 && !error.to_string().contains("u:p"), "{bad}: {error}");
         }
     }
 
@@ -342,14 +248,7 @@ mod tests {
         let env = Env::of([("L", " a, b,,c "), ("P", "prod=https://x, acme/web")]);
         assert_eq!(env.list("L", ""), ["a", "b", "c"]);
         assert_eq!(env.list("NONE", "d"), ["d"]);
-        let pairs = env.pairs("P", "").unwrap();
+        let pairs = env.pairs(Variable::new("P", "a=1"), "").unwrap();
         assert_eq!(pairs, [("prod".into(), "https://x".into()), ("acme/web".into(), "acme/web".into())]);
-    }
-
-    #[test]
-    fn a_target_has_its_own_secret_or_the_one_for_all() {
-        let env = Env::of([("TOKEN", "all"), ("TOKEN__EU_1", "eu"), ("TOKEN__ACME_WEB_SHOP", "web")]);
-        let read = |alias| env.secret_for("TOKEN", alias).unwrap().expose();
-        assert_eq!([read("eu-1"), read("us"), read("acme/web.shop")], ["eu", "all", "web"]);
     }
 }

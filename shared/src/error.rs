@@ -114,6 +114,12 @@ impl Error {
         Self::Config { name: name.into(), problem: problem.into() }
     }
 
+    /// A variable with something else in it than a good value, of which this is an example.
+    #[must_use]
+    pub fn refused(name: &str, problem: impl fmt::Display, example: &str) -> Self {
+        Self::config(name, format!("{problem}, e.g. {name}={example}"))
+    }
+
     /// An answer that is not as documented.
     pub fn decode(upstream: &'static str, what: impl Into<String>) -> Self {
         Self::Decode { upstream, what: what.into() }

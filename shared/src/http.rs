@@ -1,7 +1,7 @@
 //! Asking over HTTP: time limits, retries that obey the upstream, bounded bodies, and a count of every call.
 
 use crate::address::shown;
-pub use crate::address::{escape, next_link};
+pub use crate::address::{base_address, escape, next_link};
 pub use crate::answer::Answer;
 use crate::answer::{Unread, read};
 use crate::auth::Auth;
@@ -328,7 +328,6 @@ pub(crate) fn was_never_sent(error: &Error) -> bool {
 mod tests {
     use super::*;
     use crate::testing::{Fake, Reply};
-    use http::HeaderValue;
     use serde_json::{Value, json};
     use std::time::Instant;
 
@@ -430,13 +429,5 @@ mod tests {
         env.meter().set_deadline(Instant::now());
         let error = http.get::<Value>("/").await.unwrap_err();
         assert_eq!((error.kind(), fake.seen().len()), (Some("timeout"), 0));
-    }
-
-    #[test]
-    fn the_next_page_is_found_among_the_links() {
-        let link = "<https://api.example.com/x?page=1>; rel=\"prev\", <https://api.example.com/x?page=3>; rel=\"next\"";
-        let headers = [(header::LINK, HeaderValue::from_static(link))].into_iter().collect();
-        assert_eq!(next_link(&headers).as_deref(), Some("https://api.example.com/x?page=3"));
-        assert_eq!(escape("acme/web ü"), "acme%2Fweb%20%C3%BC");
     }
 }

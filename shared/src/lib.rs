@@ -42,11 +42,13 @@ pub mod snapshots;
 pub mod stats;
 pub mod store;
 pub mod tags;
+mod targets;
 mod telling;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tls;
 mod unit;
+mod variable;
 pub mod window;
 
 pub use auth::Auth;
@@ -73,6 +75,8 @@ pub use pause::is_rate_limited;
 pub use report::Report;
 pub use score::{Score, Together, scores};
 pub use secret::Secret;
-pub use settings::Settings;
+pub use settings::{ENV, Settings};
 pub use store::Store;
+pub use targets::variable_for;
 pub use unit::Unit;
+pub use variable::Variable;

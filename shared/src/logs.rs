@@ -19,9 +19,10 @@ pub enum Logs {
 pub fn logs(env: &Env, readers: Logs, default: &str) -> Result<()> {
     let text = env.get("LOG_LEVEL").unwrap_or(default);
     let wanted = EnvFilter::try_new(text);
-    let wrong = wanted.as_ref().err().map(|_| {
-        Error::config("LOG_LEVEL", format!("`{text}` is not a filter, e.g. LOG_LEVEL=info or LOG_LEVEL=shared=debug"))
-    });
+    let wrong = wanted
+        .as_ref()
+        .err()
+        .map(|_| Error::refused("LOG_LEVEL", format!("`{text}` is not a filter"), "info or LOG_LEVEL=shared=debug"));
     // Whoever is told that the filter is wrong is told through the log.
     let filter = wanted.unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);

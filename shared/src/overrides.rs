@@ -93,8 +93,7 @@ impl Overrides {
 }
 
 fn wrong(problem: &str) -> Error {
-    const EXAMPLE: &str = r#"e.g. {"github.reverts.count": "<=2", "github.bugs.count:training": "off"}"#;
-    Error::config("CHECKS", format!("{problem}, {EXAMPLE}"))
+    Error::refused("CHECKS", problem, r#"{"github.reverts.count": "<=2", "github.bugs.count:training": "off"}"#)
 }
 
 impl Override {

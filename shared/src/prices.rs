@@ -1,10 +1,11 @@
 //! What GPUs cost, by the price table: inline JSON, or an object in S3.
 
-use crate::{Document, Env, Error, Result, tags};
+use crate::{Document, Env, Result, Variable, tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const EXAMPLE: &str = r#"e.g. PRICES={"as_of": "2026-10-01", "gpu": {"l4": {"ondemand": 0.75, "spot": 0.26}}}"#;
+const PRICES: Variable =
+    Variable::new("PRICES", r#"{"as_of": "2026-10-01", "gpu": {"l4": {"ondemand": 0.75, "spot": 0.26}}}"#);
 
 /// Dollars an hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ struct Entry {
 /// # Errors
 /// When it is no such table, or cannot be read.
 pub async fn read(env: &Env) -> Result<BTreeMap<String, Price>> {
-    match Document::read(env, "PRICES").await? {
+    match Document::read(env, PRICES.name()).await? {
         None => Ok(BTreeMap::new()),
         Some(document) => parse(&document.text),
     }
@@ -87,19 +88,19 @@ pub fn gpu_type(name: &str) -> String {
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Price>> {
-    let wrong = |problem: &str| Error::config("PRICES", format!("{problem}, {EXAMPLE}"));
     if !text.trim_start().starts_with('{') {
-        return Err(wrong("neither a JSON object nor an address that begins with s3://"));
+        return Err(PRICES.refused("neither a JSON object nor an address that begins with s3://"));
     }
-    let table: Table = serde_json::from_str(text)
-        .map_err(|error| wrong(&format!("no price table at line {} column {}", error.line(), error.column())))?;
+    let table: Table = serde_json::from_str(text).map_err(|error| {
+        PRICES.refused(format!("no price table at line {} column {}", error.line(), error.column()))
+    })?;
     let mut prices = BTreeMap::new();
     for (name, Entry { ondemand, spot }) in table.gpu {
         if [ondemand, spot].into_iter().flatten().any(|price| !price.is_finite() || price < 0.0) {
-            return Err(wrong(&format!("the price of `{name}` is below zero")));
+            return Err(PRICES.refused(format!("the price of `{name}` is below zero")));
         }
         if prices.insert(gpu_type(&name), Price { ondemand, spot }).is_some() {
-            return Err(wrong(&format!("`{name}` has two prices, one of them under another name")));
+            return Err(PRICES.refused(format!("`{name}` has two prices, one of them under another name")));
         }
     }
     Ok(prices)

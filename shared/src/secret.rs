@@ -97,14 +97,8 @@ impl Vault {
     pub(crate) async fn read(&self) -> Result<BTreeMap<String, String>> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
             let cause = aws::error(&self.meter, SECRETS.upstream, "GetSecretValue", &error);
-            Error::config(
-                "SECRET_ARN",
-                format!(
-                    "the secret {} cannot be read: {}, e.g. SECRET_ARN=vitals/prod",
-                    self.name(),
-                    cause.with_causes()
-                ),
-            )
+            let problem = format!("the secret {} cannot be read: {}", self.name(), cause.with_causes());
+            Error::refused("SECRET_ARN", problem, "vitals/prod")
         })?;
         let fields: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {

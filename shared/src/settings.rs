@@ -1,8 +1,13 @@
 //! What all collectors are configured with, whatever they ask.
 
 use crate::datadog::Base;
-use crate::{Collector, Document, Env, Error, Overrides, Result, tags};
+use crate::{Collector, Document, Env, Overrides, Result, Variable, tags};
 use std::fmt;
+
+/// The environment that every series is tagged with.
+pub const ENV: Variable = Variable::new("DD_ENV", "production");
+
+const PREFIX: Variable = Variable::new("INFRA_PREFIX", "acme.infra");
 
 /// The common configuration of a function.
 #[derive(Clone)]
@@ -26,16 +31,13 @@ impl Settings {
     /// When one is missing or cannot be read.
     pub async fn read<C: Collector>(env: &Env) -> Result<Self> {
         let own = |text: &str| tags::value("service", text);
-        let prefix = env.get("INFRA_PREFIX").unwrap_or("metta.infra").to_owned();
+        let prefix = env.get(PREFIX.name()).unwrap_or("metta.infra").to_owned();
         if !tags::is_name(&prefix) || prefix.len() > 40 {
-            return Err(Error::config(
-                "INFRA_PREFIX",
-                format!("`{prefix}` is not the beginning of a metric name, e.g. INFRA_PREFIX=acme.infra"),
-            ));
+            return Err(PREFIX.refused(format_args!("`{prefix}` is not the beginning of a metric name")));
         }
         let base = Base {
             source: "cron",
-            env: own(env.required("DD_ENV", "production")?),
+            env: own(env.required(ENV)?),
             service: own(env.get("SERVICE").unwrap_or("infra-health-dashboard")),
             collector: C::NAME,
             prefix,

@@ -2,7 +2,7 @@
 
 use crate::snapshot::{Rules, Section};
 use jiff::tz::TimeZone;
-use shared::{Env, Error, Result, Secret};
+use shared::{Env, Result, Secret, Variable};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -11,6 +11,14 @@ const LABELS: usize = 30;
 
 /// Where Asana answers unless it is said otherwise.
 const ASANA: &str = "https://app.asana.com";
+
+/// The variable of the targets.
+pub(crate) const WORKSPACES: Variable = Variable::new("ASANA_WORKSPACES", "acme=1200000000000001");
+const BUGS_PROJECTS: Variable = Variable::new("ASANA_BUGS_PROJECTS", "bugs=1200000000000002");
+const TASK_PROJECTS: Variable = Variable::new("ASANA_TASK_PROJECTS", "1200000000000003,1200000000000004");
+const SECTIONS: Variable = Variable::new("ASANA_BUGS_SECTIONS", "triage=triage,active=active,backlog=backlog");
+const BUGS_LABELS: Variable = Variable::new("ASANA_BUGS_LABELS", "Training,Regression");
+const TIMEZONE: Variable = Variable::new("ASANA_TIMEZONE", "Europe/Berlin");
 
 /// The whole configuration.
 #[derive(Clone)]
@@ -63,26 +71,24 @@ pub(crate) struct Workspace {
 impl Config {
     /// Reads every variable of the collector.
     pub fn read(env: &Env) -> Result<Self> {
+        const HINT: &str = "make a personal access token at app.asana.com/0/my-apps";
         let url = env.url("ASANA_URL", ASANA)?;
-        env.required("ASANA_WORKSPACES", "acme=1200000000000001")?;
-        let workspaces = named(env, "ASANA_WORKSPACES", "acme=1200000000000001")?;
+        let workspaces = named(env, WORKSPACES)?;
         if workspaces.is_empty() {
-            return Err(wrong("ASANA_WORKSPACES", "names no workspace", "acme=1200000000000001"));
+            return Err(WORKSPACES.refused("names no workspace"));
         }
-        let token = |workspace: Named| {
-            const HINT: &str = "make a personal access token at app.asana.com/0/my-apps";
-            let own = env.secret_for("ASANA_TOKEN", &workspace.alias);
-            let token = own.map_or_else(|| env.required_secret("ASANA_TOKEN", HINT), Ok)?;
-            Ok(Workspace { alias: workspace.alias, gid: workspace.gid, token })
+        let token = |Named { alias, gid }: Named| {
+            let token = env.required_secret_for("ASANA_TOKEN", &alias, HINT)?;
+            Ok(Workspace { alias, gid, token })
         };
         Ok(Self {
             url: url.strip_suffix("/api/1.0").map(str::to_owned).unwrap_or(url),
             workspaces: workspaces.into_iter().map(token).collect::<Result<_>>()?,
-            bugs: named(env, "ASANA_BUGS_PROJECTS", "bugs=1200000000000002")?,
+            bugs: named(env, BUGS_PROJECTS)?,
             sections: sections(env)?,
             rules: Rules { timezone: timezone(env)?, labels: labels(env)? },
             projects: projects(env)?,
-            budget: budget(env)?,
+            budget: env.within("ASANA_BUDGET", 400, 1..=100_000)?,
             search: env.switch("ASANA_SEARCH", false)?,
         })
     }
@@ -104,32 +110,20 @@ impl Config {
     }
 }
 
-fn wrong(name: &str, problem: &str, example: &str) -> Error {
-    Error::config(name, format!("{problem}, e.g. {name}={example}"))
-}
-
-fn is_gid(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
-}
-
-fn budget(env: &Env) -> Result<usize> {
-    const NAME: &str = "ASANA_BUDGET";
-    match env.parsed(NAME, 400, "400")? {
-        0 => Err(wrong(NAME, "a run that may read no list never knows the tasks", "400")),
-        budget => Ok(budget),
+fn check_gid(variable: Variable, text: &str) -> Result<()> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+        return Ok(());
     }
+    Err(variable.refused(format!("`{text}` is not an identifier of Asana, which has digits only")))
 }
 
-fn named(env: &Env, name: &str, example: &str) -> Result<Vec<Named>> {
+fn named(env: &Env, variable: Variable) -> Result<Vec<Named>> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
-    for (alias, gid) in env.targets(name)? {
-        if !is_gid(&gid) {
-            let problem = format!("`{gid}` is not an identifier of Asana, which has digits only");
-            return Err(wrong(name, &problem, example));
-        }
+    for (alias, gid) in env.targets(variable)? {
+        check_gid(variable, &gid)?;
         if !seen.insert(gid.clone()) {
-            return Err(wrong(name, &format!("the identifier of `{alias}` stands twice"), example));
+            return Err(variable.refused(format!("the identifier of `{alias}` stands twice")));
         }
         all.push(Named { alias, gid });
     }
@@ -137,8 +131,6 @@ fn named(env: &Env, name: &str, example: &str) -> Result<Vec<Named>> {
 }
 
 fn sections(env: &Env) -> Result<Vec<(Section, String)>> {
-    const NAME: &str = "ASANA_BUGS_SECTIONS";
-    const DEFAULT: &str = "triage=triage,active=active,backlog=backlog";
     let read = |item: &String| {
         let pair = item.split_once('=').and_then(|(word, text)| {
             let named = Section::ALL.into_iter().filter(|section| *section != Section::Other);
@@ -147,45 +139,36 @@ fn sections(env: &Env) -> Result<Vec<(Section, String)>> {
         });
         let pair = pair.filter(|(_, text)| !text.is_empty());
         pair.ok_or_else(|| {
-            wrong(NAME, &format!("`{item}` is not kind=text with the kind triage, active or backlog"), DEFAULT)
+            SECTIONS.refused(format!("`{item}` is not kind=text with the kind triage, active or backlog"))
         })
     };
-    env.list(NAME, DEFAULT).iter().map(read).collect()
+    env.list(SECTIONS.name(), SECTIONS.example()).iter().map(read).collect()
 }
 
 fn labels(env: &Env) -> Result<Vec<String>> {
-    const NAME: &str = "ASANA_BUGS_LABELS";
-    const EXAMPLE: &str = "Training,Regression";
-    let labels: Vec<String> = env.list(NAME, "Training").iter().map(|label| label.to_lowercase()).collect();
+    let labels: Vec<String> =
+        env.list(BUGS_LABELS.name(), "Training").iter().map(|label| label.to_lowercase()).collect();
     if labels.len() > LABELS {
-        return Err(wrong(NAME, &format!("more than {LABELS} labels"), EXAMPLE));
+        return Err(BUGS_LABELS.refused(format!("more than {LABELS} labels")));
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = labels.iter().find(|label| !seen.insert(shared::tags::value("label", label))) {
-        return Err(wrong(NAME, &format!("`{twice}` stands twice, as tags tell labels apart"), EXAMPLE));
+        return Err(BUGS_LABELS.refused(format!("`{twice}` stands twice, as tags tell labels apart")));
     }
     Ok(labels)
 }
 
 fn projects(env: &Env) -> Result<BTreeSet<String>> {
-    const NAME: &str = "ASANA_TASK_PROJECTS";
-    let pairs = env.pairs(NAME, "")?;
-    let gids: BTreeSet<String> = pairs.into_iter().map(|(_, gid)| gid).collect();
-    match gids.iter().find(|gid| !is_gid(gid)) {
-        Some(gid) => {
-            let problem = format!("`{gid}` is not an identifier of Asana, which has digits only");
-            Err(wrong(NAME, &problem, "1200000000000003,1200000000000004"))
-        }
-        None => Ok(gids),
-    }
+    let gids: BTreeSet<String> = env.pairs(TASK_PROJECTS, "")?.into_iter().map(|(_, gid)| gid).collect();
+    gids.iter().try_for_each(|gid| check_gid(TASK_PROJECTS, gid))?;
+    Ok(gids)
 }
 
 fn timezone(env: &Env) -> Result<String> {
-    const NAME: &str = "ASANA_TIMEZONE";
-    let name = env.get(NAME).unwrap_or("UTC");
+    let name = env.get(TIMEZONE.name()).unwrap_or("UTC");
     match TimeZone::get(name) {
         Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err(wrong(NAME, &format!("`{name}` is not a time zone of the IANA database"), "Europe/Berlin")),
+        Err(_) => Err(TIMEZONE.refused(format!("`{name}` is not a time zone of the IANA database"))),
     }
 }
 

@@ -7,12 +7,15 @@ pub(crate) use credentials::{Credentials, app_key};
 use crate::snapshot::Rules;
 use serde::Serialize;
 use serde_json::json;
-use shared::{Env, Error, Result};
+use shared::{Env, Error, Result, Variable};
 use std::collections::BTreeSet;
 use std::fmt;
 
+const REPOS: Variable = Variable::new("GITHUB_REPOS", "acme/web,acme/api");
+const BUG_LABELS: Variable = Variable::new("GITHUB_BUG_LABELS", "bug,regression");
+
 /// The most labels of bugs, so that the rows stay bounded.
-const BUG_LABELS: usize = 30;
+const MOST_BUG_LABELS: usize = 30;
 
 /// The most labels of incidents.
 const INCIDENT_LABELS: usize = 4;
@@ -122,8 +125,8 @@ impl Config {
         };
         let incident = env.list("GITHUB_LABELS_INCIDENT", "incident");
         if incident.len() > INCIDENT_LABELS {
-            let problem = format!("more than {INCIDENT_LABELS} labels, e.g. GITHUB_LABELS_INCIDENT=incident");
-            return Err(Error::config("GITHUB_LABELS_INCIDENT", problem));
+            let problem = format!("more than {INCIDENT_LABELS} labels");
+            return Err(Error::refused("GITHUB_LABELS_INCIDENT", problem, "incident"));
         }
         Ok(Self {
             repos: repos(env)?,
@@ -141,7 +144,7 @@ impl Config {
             sources: sources(env)?,
             bots: env.list("GITHUB_BOTS", "").iter().map(|login| bare(login)).collect(),
             deploys,
-            reserve: f64::from(env.parsed("GITHUB_RESERVE", 500_u32, "500")?),
+            reserve: f64::from(env.parsed("GITHUB_RESERVE", 500_u32)?),
         })
     }
 
@@ -194,20 +197,18 @@ fn bare(login: &str) -> String {
 }
 
 fn repos(env: &Env) -> Result<Vec<String>> {
-    const EXAMPLE: &str = "GITHUB_REPOS=acme/web,acme/api";
-    env.required("GITHUB_REPOS", "acme/web,acme/api")?;
-    let repos = env.list("GITHUB_REPOS", "");
+    let repos = env.list(REPOS.name(), "");
     let mut seen = BTreeSet::new();
     for repo in &repos {
         if !is_repository(repo) {
-            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` is not owner/name, e.g. {EXAMPLE}")));
+            return Err(REPOS.refused(format!("`{repo}` is not owner/name")));
         }
         if !seen.insert(repo.to_lowercase()) {
-            return Err(Error::config("GITHUB_REPOS", format!("`{repo}` stands twice, e.g. {EXAMPLE}")));
+            return Err(REPOS.refused(format!("`{repo}` stands twice")));
         }
     }
     if repos.is_empty() {
-        return Err(Error::config("GITHUB_REPOS", format!("names no repository, e.g. {EXAMPLE}")));
+        return Err(REPOS.refused("names no repository"));
     }
     Ok(repos)
 }
@@ -227,24 +228,21 @@ fn branch(env: &Env) -> Result<Option<String>> {
         || branch.ends_with('/')
         || branch.contains(char::is_whitespace);
     if wrong {
-        let problem = format!("`{branch}` is not the name of a branch, e.g. GITHUB_BRANCH=main");
-        return Err(Error::config("GITHUB_BRANCH", problem));
+        return Err(Error::refused("GITHUB_BRANCH", format!("`{branch}` is not the name of a branch"), "main"));
     }
     Ok(Some(branch.to_owned()))
 }
 
 fn bug_labels(env: &Env) -> Result<Vec<String>> {
-    const EXAMPLE: &str = "e.g. GITHUB_BUG_LABELS=bug,regression";
-    let labels = env.list("GITHUB_BUG_LABELS", "bug,Training");
+    let labels = env.list(BUG_LABELS.name(), "bug,Training");
     let mut seen = BTreeSet::from(["any".to_owned()]);
     for label in &labels {
         if !seen.insert(label.to_lowercase()) {
-            let problem = format!("`{label}` stands twice, or is the word for all issues, {EXAMPLE}");
-            return Err(Error::config("GITHUB_BUG_LABELS", problem));
+            return Err(BUG_LABELS.refused(format!("`{label}` stands twice, or is the word for all issues")));
         }
     }
-    if labels.len() > BUG_LABELS {
-        return Err(Error::config("GITHUB_BUG_LABELS", format!("more than {BUG_LABELS} labels, {EXAMPLE}")));
+    if labels.len() > MOST_BUG_LABELS {
+        return Err(BUG_LABELS.refused(format!("more than {MOST_BUG_LABELS} labels")));
     }
     Ok(labels)
 }
@@ -260,8 +258,8 @@ fn limits(env: &Env) -> Result<Limits> {
                 limits.named.push((name.to_owned(), minutes.into()));
             }
             _ => {
-                let problem = format!("`{item}` is not workflow=minutes, e.g. GITHUB_JOB_LIMITS=*=360,test.yml=30");
-                return Err(Error::config("GITHUB_JOB_LIMITS", problem));
+                let problem = format!("`{item}` is not workflow=minutes");
+                return Err(Error::refused("GITHUB_JOB_LIMITS", problem, "*=360,test.yml=30"));
             }
         }
     }
@@ -276,9 +274,8 @@ fn sources(env: &Env) -> Result<Sources> {
             "labels" => sources.labels = true,
             "rule_suites" => sources.rule_suites = true,
             other => {
-                let problem =
-                    format!("`{other}` is none of activity, labels, rule_suites, e.g. GITHUB_FORCE_SOURCES=activity");
-                return Err(Error::config("GITHUB_FORCE_SOURCES", problem));
+                let problem = format!("`{other}` is none of activity, labels, rule_suites");
+                return Err(Error::refused("GITHUB_FORCE_SOURCES", problem, "activity"));
             }
         }
     }
@@ -295,10 +292,8 @@ fn deploys(env: &Env) -> Result<Option<Deploys>> {
             Ok(Some(Deploys::Workflow(file.trim().to_owned())))
         }
         _ => {
-            let problem = format!(
-                "`{text}` is neither environment:<name> nor workflow:<file>, e.g. GITHUB_DEPLOYS=workflow:ship.yml"
-            );
-            Err(Error::config("GITHUB_DEPLOYS", problem))
+            let problem = format!("`{text}` is neither environment:<name> nor workflow:<file>");
+            Err(Error::refused("GITHUB_DEPLOYS", problem, "workflow:ship.yml"))
         }
     }
 }

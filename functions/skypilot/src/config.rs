@@ -1,12 +1,13 @@
 //! What the collector is configured with, read and checked once.
 
 use crate::snapshot::Rules;
-use shared::{Auth, Env, Error, Result, prices};
+use shared::http::base_address;
+use shared::{Auth, Env, Error, Result, Variable, prices, variable_for};
 use std::fmt;
 
-/// The variable of the servers, and the one of a single server, with an example of each.
-const SERVERS: (&str, &str) = ("SKYPILOT_SERVERS", "prod=https://sky.example.com");
-const SERVER: (&str, &str) = ("SKYPILOT_URL", "https://sky.example.com");
+const SERVERS: Variable = Variable::new("SKYPILOT_SERVERS", "prod=https://sky.example.com");
+const SERVER: Variable = Variable::new("SKYPILOT_URL", "https://sky.example.com");
+const LONG_HOURS: Variable = Variable::new("SKYPILOT_LONG_HOURS", "48");
 
 /// The whole configuration.
 pub(crate) struct Config {
@@ -36,15 +37,10 @@ pub(crate) struct Server {
 impl Config {
     /// Reads every variable of the collector.
     pub async fn read(env: &Env) -> Result<Self> {
-        let history_days = env.parsed("SKYPILOT_HISTORY_DAYS", 21_i32, "21")?;
-        if !(1..=365).contains(&history_days) {
-            let problem = format!("{history_days} is not between 1 and 365, e.g. SKYPILOT_HISTORY_DAYS=21");
-            return Err(Error::config("SKYPILOT_HISTORY_DAYS", problem));
-        }
-        let long_hours = env.parsed("SKYPILOT_LONG_HOURS", 48.0_f64, "48")?;
+        let history_days = env.within("SKYPILOT_HISTORY_DAYS", 21, 1..=365)?;
+        let long_hours = env.parsed(LONG_HOURS.name(), 48.0_f64)?;
         if !(long_hours.is_finite() && long_hours > 0.0) {
-            let problem = format!("{long_hours} is not a number of hours, e.g. SKYPILOT_LONG_HOURS=48");
-            return Err(Error::config("SKYPILOT_LONG_HOURS", problem));
+            return Err(LONG_HOURS.refused(format!("{long_hours} is not a number of hours")));
         }
         let servers = servers(env)?;
         Ok(Self { servers, history_days, rules: Rules { long_hours, prices: prices::read(env).await? } })
@@ -52,20 +48,19 @@ impl Config {
 }
 
 fn servers(env: &Env) -> Result<Vec<Server>> {
-    let own = env.get(SERVER.0).map(|url| address(SERVER, url)).transpose()?;
-    without_credentials(SERVERS, env.get(SERVERS.0).unwrap_or_default())?;
-    let mut pairs = env.targets(SERVERS.0)?;
+    let own = env.get(SERVER.name()).map(|url| address(SERVER, url)).transpose()?;
+    without_credentials(SERVERS, env.get(SERVERS.name()).unwrap_or_default())?;
+    let mut pairs = env.targets(SERVERS)?;
     if let (true, Some(_)) = (pairs.is_empty(), &own) {
         pairs.push(("default".to_owned(), "default".to_owned()));
     }
     if pairs.is_empty() {
-        return Err(wrong(SERVERS, "not set, and there is no server that is asked by default"));
+        return Err(SERVERS.refused("not set, and there is no server that is asked by default"));
     }
     // Nobody could say whose address it is.
     if own.is_some() && pairs.len() > 1 {
         let problem = "names a single server, and SKYPILOT_SERVERS names several";
-        let example = "SKYPILOT_URL=https://sky.example.com with SKYPILOT_SERVERS=prod";
-        return Err(Error::config(SERVER.0, format!("{problem}, e.g. {example}")));
+        return Err(Error::refused(SERVER.name(), problem, "https://sky.example.com with SKYPILOT_SERVERS=prod"));
     }
     let server = |(alias, value): (String, String)| {
         let url = own.clone().map_or_else(|| address(SERVERS, &value), Ok)?;
@@ -75,54 +70,44 @@ fn servers(env: &Env) -> Result<Vec<Server>> {
     pairs.into_iter().map(server).collect()
 }
 
-fn wrong((name, example): (&str, &str), problem: &str) -> Error {
-    Error::config(name, format!("{problem}, e.g. {name}={example}"))
-}
-
 /// What stands before the sign may be a password, and what is refused otherwise is shown.
-fn without_credentials(variable: (&str, &str), text: &str) -> Result<()> {
+fn without_credentials(variable: Variable, text: &str) -> Result<()> {
     if text.contains('@') {
         let problem = "an address holds credentials, which belong into SKYPILOT_USER and SKYPILOT_PASSWORD";
-        return Err(wrong(variable, problem));
+        return Err(variable.refused(problem));
     }
     Ok(())
 }
 
 /// A base address, by the rules for every variable that is one.
-fn address(variable: (&str, &str), text: &str) -> Result<String> {
+fn address(variable: Variable, text: &str) -> Result<String> {
     without_credentials(variable, text)?;
-    Env::of([(variable.0, text)]).url(variable.0, variable.1)
+    base_address(variable.name(), text, variable.example())
 }
 
 /// The credentials of one server come before those of all; a token before a user.
 fn credentials(env: &Env, alias: &str) -> Result<Auth> {
-    let suffix = format!("__{}", alias.to_uppercase().replace('-', "_"));
-    for suffix in [suffix.as_str(), ""] {
-        if let Some(token) = env.secret(&format!("SKYPILOT_TOKEN{suffix}")) {
+    const NAMES: [&str; 3] = ["SKYPILOT_TOKEN", "SKYPILOT_USER", "SKYPILOT_PASSWORD"];
+    for [token, user, password] in [NAMES.map(|name| variable_for(name, alias)), NAMES.map(str::to_owned)] {
+        if let Some(token) = env.secret(&token) {
             return Ok(Auth::Bearer(token));
         }
-        let (user, password) = (format!("SKYPILOT_USER{suffix}"), format!("SKYPILOT_PASSWORD{suffix}"));
         match (env.get(&user), env.secret(&password)) {
             (Some(name), Some(_)) if name.contains(':') => {
-                return Err(Error::config(user.as_str(), format!("holds a colon, e.g. {user}=vitals")));
+                return Err(Error::refused(&user, "holds a colon", "vitals"));
             }
             (Some(name), Some(secret)) => return Ok(Auth::Basic(name.to_owned(), secret)),
-            (Some(_), None) => {
-                let problem = format!("not set, and {user} is, e.g. {password}=0123…cdef");
-                return Err(Error::config(password, problem));
-            }
-            (None, Some(_)) => {
-                return Err(Error::config(user.as_str(), format!("not set, and {password} is, e.g. {user}=vitals")));
-            }
+            (Some(_), None) => return Err(Error::refused(&password, format!("not set, and {user} is"), "0123…cdef")),
+            (None, Some(_)) => return Err(Error::refused(&user, format!("not set, and {password} is"), "vitals")),
             (None, None) => {}
         }
     }
     let problem = format!(
         "not set, nor SKYPILOT_USER and SKYPILOT_PASSWORD, for the server `{alias}`; an admin makes a token under \
-         Users, Service Accounts, of the server's dashboard, e.g. SKYPILOT_TOKEN=sky_0123…cdef, in the \
-         environment or as a key of the secret that SECRET_ARN names"
+         Users, Service Accounts, of the server's dashboard"
     );
-    Err(Error::config("SKYPILOT_TOKEN", problem))
+    let example = "sky_0123…cdef, in the environment or as a key of the secret that SECRET_ARN names";
+    Err(Error::refused("SKYPILOT_TOKEN", problem, example))
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 use crate::snapshot::{Rules, RunType};
 use shared::prices::{Price, Pricing, gpu_type};
-use shared::{Env, Error, Result, Secret, tags};
+use shared::{Env, Result, Secret, Variable, tags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-const KEYS: &str = "accuracy=accuracy,loss=loss,sps=overview/sps,hearts=env_agent/heart.gained,\
-    heart_amount=env_agent/heart.amount,queue_latency_s=skypilot/queue_latency_s";
+const PROJECTS: Variable = Variable::new("WANDB_PROJECTS", "acme/arena,side=acme/side-project");
+const PRICING: Variable = Variable::new("WANDB_PRICING", "spot");
+const RUN_TYPES: Variable = Variable::new("WANDB_RUN_TYPES", "ptm=github.sky.,sweep=sweep,stable=stable,local=local");
+const KEYS: Variable = Variable::new("WANDB_KEYS", "accuracy=eval/accuracy,loss=train/loss,sps=overview/sps");
 
-const RUN_TYPES: &str = "ptm=github.sky.,sweep=sweep,stable=stable,local=local";
+const DEFAULT_KEYS: &str = "accuracy=accuracy,loss=loss,sps=overview/sps,hearts=env_agent/heart.gained,\
+    heart_amount=env_agent/heart.amount,queue_latency_s=skypilot/queue_latency_s";
 
 /// The most keys of summaries, so that the rows stay bounded.
 const MOST_KEYS: usize = 30;
@@ -55,19 +58,11 @@ impl Config {
     /// Reads every variable of the collector; the prices are those of GPUs by their short names.
     pub fn read(env: &Env, prices: &BTreeMap<String, Price>) -> Result<Self> {
         let (words, paths) = keys(env)?;
-        let stale_minutes = env.parsed("WANDB_STALE_MINUTES", 30_u32, "30")?;
-        if !(1..=1440).contains(&stale_minutes) {
-            let problem =
-                format!("`{stale_minutes}` is not a number of minutes within a day, e.g. WANDB_STALE_MINUTES=30");
-            return Err(Error::config("WANDB_STALE_MINUTES", problem));
-        }
-        let pricing = match env.get("WANDB_PRICING").unwrap_or("ondemand") {
+        let stale_minutes = env.within("WANDB_STALE_MINUTES", 30, 1..=1440)?;
+        let pricing = match env.get(PRICING.name()).unwrap_or("ondemand") {
             "ondemand" => Pricing::Ondemand,
             "spot" => Pricing::Spot,
-            other => {
-                let problem = format!("`{other}` is neither ondemand nor spot, e.g. WANDB_PRICING=spot");
-                return Err(Error::config("WANDB_PRICING", problem));
-            }
+            other => return Err(PRICING.refused(format!("`{other}` is neither ondemand nor spot"))),
         };
         let gpu_price = env.get("WANDB_GPU_TYPE").and_then(|name| prices.get(&gpu_type(name))?.of(pricing));
         Ok(Self {
@@ -98,67 +93,53 @@ impl Config {
 }
 
 fn targets(env: &Env) -> Result<Vec<Target>> {
-    const NAME: &str = "WANDB_PROJECTS";
-    const EXAMPLE: &str = "acme/arena,side=acme/side-project";
-    let wrong = |problem: String| Error::config(NAME, format!("{problem}, e.g. {NAME}={EXAMPLE}"));
-    env.required(NAME, EXAMPLE)?;
-    let pairs = env.pairs(NAME, "")?;
+    const HINT: &str = "an API key from wandb.ai/authorize of somebody who may see the projects";
+    // A project without an alias goes by its own name.
+    let pairs = env.targets_or(PROJECTS, |name| name.contains('/'))?;
     if pairs.is_empty() {
-        return Err(wrong("names no project".to_owned()));
+        return Err(PROJECTS.refused("names no project"));
     }
-    // A project without an alias goes by its own name, which is no word that an alias may be.
-    let named = pairs.iter().filter(|(alias, place)| alias != place).map(|(alias, place)| format!("{alias}={place}"));
-    Env::of([(NAME, named.collect::<Vec<String>>().join(","))]).targets(NAME)?;
-    let (mut variables, mut places) = (BTreeSet::new(), BTreeSet::new());
+    let mut places = BTreeSet::new();
     let mut targets = Vec::new();
     for (alias, place) in pairs {
         let word = |word: &str| !word.is_empty() && !word.contains(char::is_whitespace) && !word.contains('/');
         let Some((entity, project)) = place.split_once('/').filter(|(entity, project)| word(entity) && word(project))
         else {
-            return Err(wrong(format!("`{place}` is not entity/project")));
+            return Err(PROJECTS.refused(format!("`{place}` is not entity/project")));
         };
-        // As the name of its own key says it.
-        let variable = alias.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        if !variables.insert(variable) || !places.insert(place.clone()) {
-            return Err(wrong(format!("`{alias}` stands twice, or cannot be told from another in names of variables")));
+        if !places.insert(place.clone()) {
+            return Err(PROJECTS.refused(format!("`{place}` stands twice")));
         }
-        let hint = "an API key from wandb.ai/authorize of somebody who may see the projects";
-        let key = match env.secret_for("WANDB_API_KEY", &alias) {
-            Some(key) => key,
-            None => env.required_secret("WANDB_API_KEY", hint)?,
-        };
+        let key = env.required_secret_for("WANDB_API_KEY", &alias, HINT)?;
         targets.push(Target { alias, entity: entity.to_owned(), project: project.to_owned(), key });
     }
     Ok(targets)
 }
 
 fn keys(env: &Env) -> Result<(Vec<String>, Vec<String>)> {
-    const EXAMPLE: &str = "e.g. WANDB_KEYS=accuracy=eval/accuracy,loss=train/loss,sps=overview/sps";
-    let wrong = |problem: String| Error::config("WANDB_KEYS", format!("{problem}, {EXAMPLE}"));
-    let pairs = env.pairs("WANDB_KEYS", KEYS)?;
+    let pairs = env.pairs(KEYS, DEFAULT_KEYS)?;
     if !(2..=MOST_KEYS).contains(&pairs.len()) {
-        return Err(wrong(format!("holds {} keys and not 2 to {MOST_KEYS}: accuracy, loss, and others", pairs.len())));
+        let problem = format!("holds {} keys and not 2 to {MOST_KEYS}: accuracy, loss, and others", pairs.len());
+        return Err(KEYS.refused(problem));
     }
     for (word, path) in &pairs {
         if word.is_empty() || tags::value("key", word) != *word {
-            return Err(wrong(format!("`{word}` is not a word that a tag can have")));
+            return Err(KEYS.refused(format!("`{word}` is not a word that a tag can have")));
         }
         if path.is_empty() {
-            return Err(wrong(format!("`{word}` names no key of a summary")));
+            return Err(KEYS.refused(format!("`{word}` names no key of a summary")));
         }
     }
     Ok(pairs.into_iter().unzip())
 }
 
 fn types(env: &Env) -> Result<Vec<(RunType, String)>> {
-    let wrong =
-        |problem: String| Error::config("WANDB_RUN_TYPES", format!("{problem}, e.g. WANDB_RUN_TYPES={RUN_TYPES}"));
     let mut types = Vec::new();
-    for (word, text) in env.pairs("WANDB_RUN_TYPES", RUN_TYPES)? {
+    for (word, text) in env.pairs(RUN_TYPES, RUN_TYPES.example())? {
         let kind = RunType::ALL.into_iter().find(|kind| kind.word() == word && *kind != RunType::Other);
-        let kind = kind.ok_or_else(|| wrong(format!("`{word}` is none of ptm, sweep, stable, local")))?;
+        let kind = kind.ok_or_else(|| RUN_TYPES.refused(format!("`{word}` is none of ptm, sweep, stable, local")))?;
         if text.is_empty() {
-            return Err(wrong(format!("`{word}` has no text to look for")));
+            return Err(RUN_TYPES.refused(format!("`{word}` has no text to look for")));
         }
         types.push((kind, text));
     }

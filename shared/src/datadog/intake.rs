@@ -60,7 +60,7 @@ impl Intake {
     pub fn connect(env: &Env) -> Result<Self> {
         let site = env.get("DD_SITE").unwrap_or("datadoghq.com").to_owned();
         if !site.contains('.') || !site.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)) {
-            return Err(Error::config("DD_SITE", format!("`{site}` is not a site, e.g. DD_SITE=datadoghq.eu")));
+            return Err(Error::refused("DD_SITE", format!("`{site}` is not a site"), "datadoghq.eu"));
         }
         let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
         let key = env.required_secret("DD_API_KEY", "it is an API key of your Datadog organisation")?;

@@ -47,7 +47,7 @@ impl<const N: usize> Collector for StandIn<N> {
     type Snapshot = Place;
 
     async fn connect(env: &Env) -> Result<Self> {
-        Ok(Self { targets: env.parsed("STANDIN_TARGETS", 2, "2")? })
+        Ok(Self { targets: env.parsed("STANDIN_TARGETS", 2)? })
     }
 
     fn targets(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::wire::{Gid, One, Page};
 use super::{Home, Upstream, projects};
-use crate::config::{Named, Workspace};
+use crate::config::{Named, WORKSPACES, Workspace};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::{Error, Probe, Result};
@@ -19,40 +19,30 @@ impl Upstream {
     pub async fn probe(&self, alias: &str) -> Vec<Probe> {
         let (workspace, client) = match self.place(alias) {
             Ok(place) => place,
-            Err(error) => {
-                let fix = "name a target of ASANA_WORKSPACES".to_owned();
-                return vec![Probe { what: alias.to_owned(), found: Err(error), fix }];
-            }
+            Err(error) => return vec![Probe::new(alias, Err(error), "name a target of ASANA_WORKSPACES")],
         };
         let gid = &workspace.gid;
-        let mut probes = vec![Probe {
-            what: "token".to_owned(),
-            found: token(client, workspace).await,
-            fix: format!(
-                "set {} to a personal access token (app.asana.com/0/my-apps) of somebody in the workspace {gid}; the gid of \
-                 ASANA_WORKSPACES is the number in the address of the workspace's admin console",
-                workspace.token.name()
-            ),
-        }];
+        let fix = format!(
+            "set {} to a personal access token (app.asana.com/0/my-apps) of somebody in the workspace {gid}; the gid of \
+             ASANA_WORKSPACES is the number in the address of the workspace's admin console",
+            workspace.token.name()
+        );
+        let mut probes = vec![Probe::new("token", token(client, workspace).await, fix)];
         // Who is refused here is refused everywhere, and would be told four times how to fix what is well.
         if probes.iter().any(|probe| matches!(probe.found, Err(Error::Auth { .. }))) {
             return probes;
         }
         let active = projects(client, gid).await;
         let first = active.as_ref().ok().and_then(|active| active.keys().next().cloned());
-        probes.push(Probe {
-            what: format!("{alias}: projects"),
-            found: active.map(|active| self.wanted(active.len())),
-            fix: "give the token's user access to the workspace's projects".to_owned(),
-        });
+        let found = active.map(|active| self.wanted(active.len()));
+        let fix = "give the token's user access to the workspace's projects";
+        probes.push(Probe::new(format!("{alias}: projects"), found, fix));
         probes.extend(self.lists(client, workspace, alias, first).await);
         if self.config.search {
             let path = format!("/workspaces/{gid}/tasks/search?limit=1&opt_fields=gid");
-            probes.push(Probe {
-                what: format!("{alias}: search"),
-                found: client.get::<Page<IgnoredAny>>(&path).await.map(|_| "allowed".to_owned()),
-                fix: "set ASANA_SEARCH=off: searching is for domains that pay".to_owned(),
-            });
+            let found = client.get::<Page<IgnoredAny>>(&path).await.map(|_| "allowed".to_owned());
+            let fix = "set ASANA_SEARCH=off: searching is for domains that pay";
+            probes.push(Probe::new(format!("{alias}: search"), found, fix));
         }
         probes
     }
@@ -63,21 +53,16 @@ impl Upstream {
         let listed = if own.is_empty() { first.into_iter().collect() } else { own.clone() };
         let mut probes = Vec::new();
         for project in listed {
-            probes.push(Probe {
-                what: format!("{alias}: tasks of project {project}"),
-                found: tasks(client, &project).await,
-                fix: format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS"),
-            });
+            let fix = format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS");
+            probes.push(Probe::new(format!("{alias}: tasks of project {project}"), tasks(client, &project).await, fix));
         }
         for Named { alias: name, gid, .. } in &self.config.bugs {
-            probes.push(Probe {
-                what: format!("{alias}: bugs of {name}"),
-                found: self.bugs(client, workspace, gid).await,
-                fix: format!(
-                    "check {name}={gid} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), \
-                     and give the token's user access to it"
-                ),
-            });
+            let found = self.bugs(client, workspace, gid).await;
+            let fix = format!(
+                "check {name}={gid} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), \
+                 and give the token's user access to it"
+            );
+            probes.push(Probe::new(format!("{alias}: bugs of {name}"), found, fix));
         }
         probes
     }
@@ -105,14 +90,9 @@ async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
     let Me { workspaces } = me.data;
     if workspaces.iter().all(|own| own.gid != workspace.gid) {
         let own: Vec<&str> = workspaces.iter().map(|own| own.gid.as_str()).collect();
-        let problem = format!(
-            "the token's user is in no workspace {}, but in {}, e.g. ASANA_WORKSPACES={}={}",
-            workspace.gid,
-            own.join(", "),
-            workspace.alias,
-            own.first().unwrap_or(&"1200000000000001")
-        );
-        return Err(Error::config("ASANA_WORKSPACES", problem));
+        let problem = format!("the token's user is in no workspace {}, but in {}", workspace.gid, own.join(", "));
+        let example = format!("{}={}", workspace.alias, own.first().unwrap_or(&"1200000000000001"));
+        return Err(Error::refused(WORKSPACES.name(), problem, &example));
     }
     Ok(format!("accepted, in the workspace {}", workspace.gid))
 }

@@ -1,7 +1,7 @@
 //! Who we are for GitHub: a token, or an App with its key.
 
 use octocrab::auth::EncodingKey;
-use shared::{Env, Error, Result, Secret};
+use shared::{Env, Error, Result, Secret, Variable};
 
 /// Who we are for GitHub.
 #[derive(Clone)]
@@ -36,16 +36,16 @@ impl Credentials {
         if env.get("GITHUB_APP_ID").is_none() && env.get("GITHUB_APP_KEY").is_none() {
             return env.required_secret("GITHUB_TOKEN", hint).map(Self::Token);
         }
-        let number = |name: &str, example: &str| -> Result<u64> {
-            let text = env.required(name, example)?;
-            text.parse().map_err(|_| Error::config(name, format!("`{text}` is not a number, e.g. {name}={example}")))
+        let number = |variable: Variable| -> Result<u64> {
+            let text = env.required(variable)?;
+            text.parse().map_err(|_| variable.refused(format!("`{text}` is not a number")))
         };
         let key = env.required_secret("GITHUB_APP_KEY", "it is the private key of the App as PEM")?;
         app_key(&key)?;
         Ok(Self::App {
-            id: number("GITHUB_APP_ID", "12345")?,
+            id: number(Variable::new("GITHUB_APP_ID", "12345"))?,
             key,
-            installation: number("GITHUB_APP_INSTALLATION", "67890")?,
+            installation: number(Variable::new("GITHUB_APP_INSTALLATION", "67890"))?,
         })
     }
 }
@@ -53,7 +53,6 @@ impl Credentials {
 /// The App's key; a value that came through a single line holds `\n` for its line breaks.
 pub(crate) fn app_key(secret: &Secret) -> Result<EncodingKey> {
     EncodingKey::from_rsa_pem(secret.expose().replace("\\n", "\n").as_bytes()).map_err(|_| {
-        let problem = "is not an RSA private key as PEM, e.g. GITHUB_APP_KEY=-----BEGIN RSA PRIVATE KEY-----\\n…";
-        Error::config(secret.name(), problem)
+        Error::refused(secret.name(), "is not an RSA private key as PEM", "-----BEGIN RSA PRIVATE KEY-----\\n…")
     })
 }

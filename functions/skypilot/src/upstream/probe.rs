@@ -5,7 +5,7 @@ use super::exchange::{Client, NAME};
 use super::queue::Wanted;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use shared::{Error, Probe, Result};
+use shared::{Error, Probe, Result, variable_for};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -41,10 +41,10 @@ impl Upstream {
             Err(error) => (Err(error), Ok(Health::default())),
         };
         let mut probes = vec![line(server, "server", there, reach)];
-        let suffix = server.to_uppercase().replace('-', "_");
+        let own = variable_for("SKYPILOT_TOKEN", server);
         let token = format!(
             "an admin makes a token under Users, Service Accounts, of the server's dashboard (the server runs with \
-             ENABLE_SERVICE_ACCOUNTS=true): set SKYPILOT_TOKEN, or SKYPILOT_TOKEN__{suffix} for this server alone, to the \
+             ENABLE_SERVICE_ACCOUNTS=true): set SKYPILOT_TOKEN, or {own} for this server alone, to the \
              whole of it (sky_…); a server behind basic authentication wants SKYPILOT_USER and SKYPILOT_PASSWORD"
         );
         probes.push(line(server, "credentials", credentials(health, client).await, &token));
@@ -57,7 +57,7 @@ impl Upstream {
 }
 
 fn line(server: &str, what: &str, found: Result<String>, fix: &str) -> Probe {
-    Probe { what: format!("{server}: {what}"), found, fix: fix.to_owned() }
+    Probe::new(format!("{server}: {what}"), found, fix)
 }
 
 impl Health {

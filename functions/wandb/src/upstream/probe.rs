@@ -25,23 +25,16 @@ impl Upstream {
         let Ok(client) = self.client(target) else { return Vec::new() };
         let place = client.target.key.place();
         let (entity, project) = (&client.target.entity, &client.target.project);
-        let who = Probe {
-            what: "API key".to_owned(),
-            found: viewer(client).await,
-            fix: format!(
-                "put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to"
-            ),
-        };
-        let asked = client.project::<Project>(PROJECT, Variables::new()).await;
-        let seen = Probe {
-            what: format!("{entity}/{project}: project"),
-            found: asked.map(|project| format!("{} runs", project.run_count)),
-            fix: format!(
-                "check the spelling of {entity}/{project} in WANDB_PROJECTS as it stands in the project's address, \
-                 and let the owner of the key in {place} join the team {entity} or view the project"
-            ),
-        };
-        vec![who, seen]
+        let fix =
+            format!("put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to");
+        let key = Probe::new("API key", viewer(client).await, fix);
+        let fix = format!(
+            "check the spelling of {entity}/{project} in WANDB_PROJECTS as it stands in the project's address, and let \
+             the owner of the key in {place} join the team {entity} or view the project"
+        );
+        let found = client.project::<Project>(PROJECT, Variables::new()).await;
+        let found = found.map(|project| format!("{} runs", project.run_count));
+        vec![key, Probe::new(format!("{entity}/{project}: project"), found, fix)]
     }
 }
 
