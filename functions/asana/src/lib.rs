@@ -8,15 +8,22 @@ mod parts;
 pub mod snapshot;
 mod upstream;
 
+use config::Config;
 use jiff::Timestamp;
-use shared::{Budget, Check, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score};
-use snapshot::Fetched;
+use shared::{Budget, Check, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, Score};
+use snapshot::{Fetched, Kept, Snapshot};
 use std::fmt;
-use upstream::Upstream;
+use std::sync::atomic::AtomicBool;
+use upstream::Client;
 
 /// The collector of workspaces on Asana.
 pub struct Asana {
-    upstream: Upstream,
+    config: Config,
+    /// One for each workspace, in their order.
+    clients: Vec<Client>,
+    digester: Digester,
+    /// Whether the log says already that searching is refused.
+    told: AtomicBool,
 }
 
 impl fmt::Debug for Asana {
@@ -36,31 +43,42 @@ impl Collector for Asana {
     type Snapshot = Fetched;
 
     async fn connect(env: &Env) -> Result<Self> {
-        Ok(Self { upstream: Upstream::new(env)? })
+        let config = Config::read(env)?;
+        let clients = upstream::clients(env, &config)?;
+        Ok(Self { config, clients, digester: env.digester(), told: AtomicBool::new(false) })
     }
 
     fn targets(&self) -> Vec<String> {
-        self.upstream.config().workspaces.iter().map(|workspace| workspace.alias.clone()).collect()
+        self.config.workspaces.iter().map(|workspace| workspace.alias.clone()).collect()
     }
 
     fn parts(&self) -> Vec<Part> {
-        parts::configured(self.upstream.config())
+        parts::configured(&self.config)
     }
 
     fn fingerprint(&self, target: &str) -> String {
-        self.upstream.fingerprint(target)
+        self.config.fingerprint(target)
     }
 
     fn unknown(&self, target: &str) -> Fetched {
-        self.upstream.unknown(target)
+        // Where there are several workspaces, nobody has said yet in which of them a project of bugs is.
+        let bugs = if self.config.workspaces.len() == 1 { self.config.bugs.as_slice() } else { &[] };
+        let snapshot = Snapshot {
+            workspace: target.to_owned(),
+            rules: self.config.rules.clone(),
+            projects: None,
+            tasks: None,
+            bugs: bugs.iter().map(|project| (project.alias.clone(), None)).collect(),
+        };
+        Fetched { snapshot, kept: Kept::default() }
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Last<Fetched>) -> Result<Fetched> {
-        self.upstream.fetch(cx, target, last).await
+        self.fetch_workspace(cx, target, last).await
     }
 
     async fn probe(&self, target: &str) -> Vec<Probe> {
-        self.upstream.probe(target).await
+        self.probe_workspace(target).await
     }
 
     fn measure(fetched: &Fetched, now: Timestamp) -> Vec<Sample> {

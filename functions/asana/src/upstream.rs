@@ -10,28 +10,20 @@ mod probe;
 mod search;
 mod wire;
 
-use crate::config::{Config, Named, Workspace};
+use crate::Asana;
+use crate::config::{Config, Named, WORKSPACES, Workspace};
 use crate::parts::{BUGS, PROJECTS, TASKS};
-use crate::snapshot::{Bugs, Fetched, Kept, Snapshot, Status, Tasks};
-use client::{Client, Question};
+use crate::snapshot::{Bugs, Fetched, Kept, Status, Tasks};
+pub(crate) use client::Client;
+use client::Question;
 use futures::future;
 use gate::Gate;
 use lists::{Answers, Ask, Continued};
 use merge::Known;
-use shared::{Context, Digester, Env, Error, Last, Result};
+use shared::{Collector, Context, Env, Last, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use wire::{Gid, One, PROJECT, ProjectRecord};
-
-/// Asks Asana about the configured workspaces.
-pub(crate) struct Upstream {
-    config: Config,
-    clients: Vec<Client>,
-    digester: Digester,
-    /// Whether it was told that searching is refused.
-    told: AtomicBool,
-}
 
 /// A record that says where it belongs.
 #[derive(Debug, serde::Deserialize)]
@@ -39,49 +31,22 @@ struct Home {
     workspace: Gid,
 }
 
-impl Upstream {
-    /// Reads the configuration and makes the clients.
-    pub fn new(env: &Env) -> Result<Self> {
-        let config = Config::read(env)?;
-        let gate = Arc::new(Gate::new(env.meter().clone()));
-        let client = |workspace: &Workspace| Client::new(env, &config.url, workspace.token.clone(), Arc::clone(&gate));
-        let clients = config.workspaces.iter().map(client).collect::<Result<_>>()?;
-        Ok(Self { config, clients, digester: env.digester(), told: AtomicBool::new(false) })
-    }
+/// The clients of the workspaces, which share what they may ask at one time.
+pub(crate) fn clients(env: &Env, config: &Config) -> Result<Vec<Client>> {
+    let gate = Arc::new(Gate::new(env.meter().clone()));
+    let client = |workspace: &Workspace| Client::new(env, &config.url, workspace.token.clone(), Arc::clone(&gate));
+    config.workspaces.iter().map(client).collect()
+}
 
-    /// The configuration.
-    pub const fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Everything that the answers about a workspace are read with.
-    pub fn fingerprint(&self, alias: &str) -> String {
-        self.config.fingerprint(alias)
-    }
-
-    /// Nothing known of a workspace.
-    pub fn unknown(&self, alias: &str) -> Fetched {
-        // Where there are several workspaces, nobody has said yet in which of them a project of bugs is.
-        let bugs: &[Named] = if self.config.workspaces.len() == 1 { &self.config.bugs } else { &[] };
-        let snapshot = Snapshot {
-            workspace: alias.to_owned(),
-            rules: self.config.rules.clone(),
-            projects: None,
-            tasks: None,
-            bugs: bugs.iter().map(|project| (project.alias.clone(), None)).collect(),
-        };
-        Fetched { snapshot, kept: Kept::default() }
-    }
-
+impl Asana {
     fn place(&self, alias: &str) -> Result<(&Workspace, &Client)> {
         let mut places = self.config.workspaces.iter().zip(&self.clients);
-        places
-            .find(|(workspace, _)| workspace.alias == alias)
-            .ok_or_else(|| Error::config("ASANA_WORKSPACES", format!("`{alias}` is not among them")))
+        let place = places.find(|(workspace, _)| workspace.alias == alias);
+        place.ok_or_else(|| WORKSPACES.refused(format!("does not name `{alias}`")))
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, alias: &str, last: Last<Fetched>) -> Result<Fetched> {
+    pub(crate) async fn fetch_workspace(&self, cx: &Context, alias: &str, last: Last<Fetched>) -> Result<Fetched> {
         let (workspace, client) = self.place(alias)?;
         let base = last.base();
         let continued = Continued::new(base.as_ref(), cx.now());

@@ -5,7 +5,8 @@ use shared::http::base_address;
 use shared::{Auth, Env, Error, Result, Variable, prices, variable_for};
 use std::fmt;
 
-const SERVERS: Variable = Variable::new("SKYPILOT_SERVERS", "prod=https://sky.example.com");
+/// The variable of the targets.
+pub(crate) const SERVERS: Variable = Variable::new("SKYPILOT_SERVERS", "prod=https://sky.example.com");
 const SERVER: Variable = Variable::new("SKYPILOT_URL", "https://sky.example.com");
 const LONG_HOURS: Variable = Variable::new("SKYPILOT_LONG_HOURS", "48");
 

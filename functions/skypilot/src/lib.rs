@@ -7,15 +7,20 @@ mod parts;
 pub mod snapshot;
 mod upstream;
 
+use config::{Config, Server};
 use jiff::Timestamp;
-use shared::{Budget, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample};
+use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, tags};
 use snapshot::Snapshot;
+use std::collections::BTreeMap;
 use std::fmt;
-use upstream::Upstream;
+use upstream::Client;
 
 /// The collector of SkyPilot's API servers.
 pub struct SkyPilot {
-    upstream: Upstream,
+    config: Config,
+    /// By the aliases of the servers.
+    clients: BTreeMap<String, Client>,
+    digester: Digester,
 }
 
 impl fmt::Debug for SkyPilot {
@@ -33,11 +38,14 @@ impl Collector for SkyPilot {
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {
-        Ok(Self { upstream: Upstream::new(env).await? })
+        let config = Config::read(env).await?;
+        let client = |server: &Server| Ok((server.alias.clone(), Client::new(env, server)?));
+        let clients = config.servers.iter().map(client).collect::<Result<_>>()?;
+        Ok(Self { config, clients, digester: env.digester() })
     }
 
     fn targets(&self) -> Vec<String> {
-        self.upstream.servers()
+        self.config.servers.iter().map(|server| server.alias.clone()).collect()
     }
 
     fn parts(&self) -> Vec<Part> {
@@ -45,11 +53,22 @@ impl Collector for SkyPilot {
     }
 
     fn fingerprint(&self, target: &str) -> String {
-        self.upstream.fingerprint(target)
+        let url = self.config.servers.iter().find(|server| server.alias == target).map(|server| server.url.as_str());
+        format!("{} {}", url.unwrap_or_default(), self.config.history_days)
     }
 
     fn unknown(&self, target: &str) -> Snapshot {
-        self.upstream.unknown(target)
+        Snapshot {
+            server: target.to_owned(),
+            rules: self.config.rules.clone(),
+            source: tags::digest(&self.fingerprint(target)),
+            read_at: None,
+            asleep: false,
+            live: None,
+            history: None,
+            ended: None,
+            clusters: None,
+        }
     }
 
     fn lasting(snapshot: &Snapshot) -> Option<Snapshot> {
@@ -57,11 +76,11 @@ impl Collector for SkyPilot {
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
-        self.upstream.fetch(cx, target, last).await
+        self.fetch_server(cx, target, last).await
     }
 
     async fn probe(&self, target: &str) -> Vec<Probe> {
-        self.upstream.probe(target).await
+        self.probe_server(target).await
     }
 
     fn measure(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {

@@ -9,16 +9,17 @@ mod queue;
 mod records;
 mod resources;
 
-use crate::config::{Config, Server};
+use crate::SkyPilot;
+use crate::config::SERVERS;
 use crate::parts::{ACCELERATORS, CLUSTERS, ENDED, HISTORY, LIVE, OF_QUEUE, STATUSES};
 use crate::snapshot::{Group, Job, Snapshot, Status, hides_gpus};
-use exchange::Client;
+pub(crate) use exchange::Client;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use queue::{PAGE, Wanted};
 use records::Record;
 use shared::window::WEEK;
-use shared::{Context, Digester, Env, Error, Last, Part, Result, tags};
+use shared::{Collector, Context, Error, Last, Part, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a continued fetch reaches back behind the last one.
@@ -26,13 +27,6 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long an answer of the jobs controller is as good as new: until the next run.
 const LASTS: SignedDuration = SignedDuration::from_mins(15);
-
-/// Asks the configured servers.
-pub(crate) struct Upstream {
-    config: Config,
-    clients: BTreeMap<String, Client>,
-    digester: Digester,
-}
 
 /// What is known of the jobs of a server.
 #[derive(Default)]
@@ -44,47 +38,13 @@ struct Jobs {
     ended: Option<Vec<Job>>,
 }
 
-impl Upstream {
-    /// Reads the configuration and makes the clients.
-    pub async fn new(env: &Env) -> Result<Self> {
-        let config = Config::read(env).await?;
-        let client = |server: &Server| Ok((server.alias.clone(), Client::new(env, server)?));
-        let clients = config.servers.iter().map(client).collect::<Result<_>>()?;
-        Ok(Self { config, clients, digester: env.digester() })
-    }
-
-    /// The aliases of the servers.
-    pub fn servers(&self) -> Vec<String> {
-        self.config.servers.iter().map(|server| server.alias.clone()).collect()
-    }
-
-    /// The address of a server, and how far back it is asked.
-    pub fn fingerprint(&self, server: &str) -> String {
-        let url = self.config.servers.iter().find(|other| other.alias == server).map(|server| server.url.as_str());
-        format!("{} {}", url.unwrap_or_default(), self.config.history_days)
-    }
-
-    /// Nothing known of a server.
-    pub fn unknown(&self, server: &str) -> Snapshot {
-        Snapshot {
-            server: server.to_owned(),
-            rules: self.config.rules.clone(),
-            source: tags::digest(&self.fingerprint(server)),
-            read_at: None,
-            asleep: false,
-            live: None,
-            history: None,
-            ended: None,
-            clusters: None,
-        }
-    }
-
+impl SkyPilot {
     fn client(&self, server: &str) -> Result<&Client> {
-        self.clients.get(server).ok_or_else(|| Error::config("SKYPILOT_SERVERS", format!("does not name `{server}`")))
+        self.clients.get(server).ok_or_else(|| SERVERS.refused(format!("does not name `{server}`")))
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, server: &str, last: Last<Snapshot>) -> Result<Snapshot> {
+    pub(crate) async fn fetch_server(&self, cx: &Context, server: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         let client = self.client(server)?;
         let unknown = self.unknown(server);
         // The state of a fetch is too large for a stack.

@@ -6,7 +6,8 @@ use shared::{Env, Result, Secret, Variable, tags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-const PROJECTS: Variable = Variable::new("WANDB_PROJECTS", "acme/arena,side=acme/side-project");
+/// The variable of the targets.
+pub(crate) const PROJECTS: Variable = Variable::new("WANDB_PROJECTS", "acme/arena,side=acme/side-project");
 const PRICING: Variable = Variable::new("WANDB_PRICING", "spot");
 const RUN_TYPES: Variable = Variable::new("WANDB_RUN_TYPES", "ptm=github.sky.,sweep=sweep,stable=stable,local=local");
 const KEYS: Variable = Variable::new("WANDB_KEYS", "accuracy=eval/accuracy,loss=train/loss,sps=overview/sps");

@@ -9,15 +9,18 @@ mod scores;
 mod snapshot;
 mod upstream;
 
+use config::Config;
 use jiff::Timestamp;
-use shared::{Budget, Collector, Context, Env, Last, Metric, Part, Probe, Result, Sample, Score, prices};
+use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, Score, prices};
 pub use snapshot::Snapshot;
 use std::fmt;
-use upstream::Upstream;
+use upstream::Client;
 
 /// The collector of projects at W&B.
 pub struct WandB {
-    upstream: Upstream,
+    config: Config,
+    clients: Vec<Client>,
+    digester: Digester,
 }
 
 impl fmt::Debug for WandB {
@@ -36,11 +39,13 @@ impl Collector for WandB {
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {
-        Ok(Self { upstream: Upstream::new(env, &prices::read(env).await?)? })
+        let config = Config::read(env, &prices::read(env).await?)?;
+        let clients = config.targets.iter().map(|target| Client::new(env, &config.url, target.clone()));
+        Ok(Self { clients: clients.collect::<Result<_>>()?, config, digester: env.digester() })
     }
 
     fn targets(&self) -> Vec<String> {
-        self.upstream.targets()
+        self.config.targets.iter().map(|target| target.alias.clone()).collect()
     }
 
     fn parts(&self) -> Vec<Part> {
@@ -48,20 +53,30 @@ impl Collector for WandB {
     }
 
     fn fingerprint(&self, target: &str) -> String {
-        self.upstream.fingerprint(target)
+        let place = self.config.targets.iter().find(|one| one.alias == target).map(|one| (&one.entity, &one.project));
+        let Config { url, rules, paths, nodes, types, .. } = &self.config;
+        format!("{url} {place:?} {:?} {paths:?} {nodes:?} {types:?}", rules.keys)
     }
 
     fn unknown(&self, target: &str) -> Snapshot {
-        self.upstream.unknown(target)
+        Snapshot {
+            project: target.to_owned(),
+            rules: self.config.rules.clone(),
+            at: Timestamp::UNIX_EPOCH,
+            counts: None,
+            runs: None,
+            best: None,
+            summaries: None,
+        }
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         // The state of a fetch is too large for a stack.
-        Box::pin(self.upstream.fetch(cx, target, last)).await
+        Box::pin(self.fetch_project(cx, target, last)).await
     }
 
     async fn probe(&self, target: &str) -> Vec<Probe> {
-        self.upstream.probe(target).await
+        self.probe_project(target).await
     }
 
     fn measure(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {

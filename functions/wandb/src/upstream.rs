@@ -8,20 +8,20 @@ mod summaries;
 mod tests;
 mod wire;
 
-use crate::config::Config;
+use crate::WandB;
+use crate::config::PROJECTS;
 use crate::measure;
 use crate::parts::{BEST, COUNTS, GPUS, RECENT, SUMMARIES};
 use crate::snapshot::{Counts, Run, Searched, Snapshot, State};
-use client::Client;
+pub(crate) use client::Client;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use recent::{List, Named};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::graphql::variables;
-use shared::prices::Price;
 use shared::window::WEEK;
-use shared::{Context, Digester, Env, Error, Last, Result};
+use shared::{Collector, Context, Error, Last, Result};
 use std::collections::BTreeMap;
 use summaries::{Search, exists};
 use wire::Page;
@@ -55,13 +55,6 @@ struct Listed {
     runs: Page,
 }
 
-/// Asks W&B about the configured projects.
-pub(crate) struct Upstream {
-    config: Config,
-    clients: Vec<Client>,
-    digester: Digester,
-}
-
 /// The runs of the window, and which of them are to be looked at once more.
 struct Recent {
     runs: BTreeMap<String, Named>,
@@ -69,49 +62,14 @@ struct Recent {
     new: Vec<String>,
 }
 
-impl Upstream {
-    /// Reads the configuration and makes a client for each project.
-    pub fn new(env: &Env, prices: &BTreeMap<String, Price>) -> Result<Self> {
-        let config = Config::read(env, prices)?;
-        let clients = config.targets.iter().map(|target| Client::new(env, &config.url, target.clone()));
-        let clients = clients.collect::<Result<Vec<Client>>>()?;
-        Ok(Self { config, clients, digester: env.digester() })
-    }
-
-    /// The words that tag the projects.
-    pub fn targets(&self) -> Vec<String> {
-        self.config.targets.iter().map(|target| target.alias.clone()).collect()
-    }
-
-    /// Where a project is, and what its runs and summaries are read by.
-    pub fn fingerprint(&self, target: &str) -> String {
-        let place = self.config.targets.iter().find(|one| one.alias == target).map(|one| (&one.entity, &one.project));
-        let Config { url, rules, paths, nodes, types, .. } = &self.config;
-        format!("{url} {place:?} {:?} {paths:?} {nodes:?} {types:?}", rules.keys)
-    }
-
-    /// Nothing known of a project.
-    pub fn unknown(&self, project: &str) -> Snapshot {
-        Snapshot {
-            project: project.to_owned(),
-            rules: self.config.rules.clone(),
-            at: Timestamp::UNIX_EPOCH,
-            counts: None,
-            runs: None,
-            best: None,
-            summaries: None,
-        }
-    }
-
+impl WandB {
     fn client(&self, target: &str) -> Result<&Client> {
         let client = self.clients.iter().find(|client| client.target.alias == target);
-        client.ok_or_else(|| {
-            Error::config("WANDB_PROJECTS", format!("does not name `{target}`, e.g. WANDB_PROJECTS=acme/arena"))
-        })
+        client.ok_or_else(|| PROJECTS.refused(format!("does not name `{target}`")))
     }
 
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
-    pub async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
+    pub(crate) async fn fetch_project(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         let (client, now) = (self.client(target)?, cx.now());
         let mut snapshot = Snapshot { at: now, ..self.unknown(target) };
         // This question goes first and alone: a key that was replaced is read anew once, and a project that is not

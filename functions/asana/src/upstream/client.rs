@@ -25,7 +25,7 @@ pub(super) const BATCH: usize = 10;
 
 /// A client with the token of one workspace.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: Http,
     /// The same, to which a refused batch is an answer: the lists are then asked for one by one.
     batches: Http,
@@ -78,7 +78,7 @@ enum Broken {
 }
 
 impl Client {
-    pub fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
+    pub(super) fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
         let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token))?;
         let batches = http.clone().expecting(is_no_batch);
         Ok(Self { http, batches, alone: Arc::default(), gate })
@@ -91,7 +91,7 @@ impl Client {
 
     /// A list to its end, from its first page on where that is here already. A place in it that is not known any more, which
     /// happens to a list that takes long, restarts it once.
-    pub async fn list<T: DeserializeOwned, U>(
+    pub(super) async fn list<T: DeserializeOwned, U>(
         &self,
         list: &Question<'_>,
         first: Option<Page<T>>,
@@ -141,7 +141,10 @@ impl Client {
 
     /// The first pages of lists, in one request. A list of which it brings none, for whatever reason, is to be asked for by
     /// itself: then it says the reason.
-    pub async fn first_pages<T: DeserializeOwned>(&self, lists: &[Question<'_>]) -> Result<Vec<Option<Page<T>>>> {
+    pub(super) async fn first_pages<T: DeserializeOwned>(
+        &self,
+        lists: &[Question<'_>],
+    ) -> Result<Vec<Option<Page<T>>>> {
         let none = || lists.iter().map(|_| None).collect();
         if self.alone.load(Ordering::Relaxed) {
             return Ok(none());

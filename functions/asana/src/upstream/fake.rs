@@ -1,11 +1,11 @@
 //! A pretend workspace for tests: it lists, searches and remembers what it was asked.
 
-use super::Upstream;
+use crate::Asana;
 use crate::snapshot::Fetched;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::testing::{Fake, Reply, Seen, at};
-use shared::{Context, Env, Event, Findings, Last, Result};
+use shared::{Collector, Context, Env, Event, Findings, Last, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -134,7 +134,7 @@ fn page(all: Vec<Value>, query: &BTreeMap<&str, String>) -> Reply {
 pub(super) struct Stage {
     world: Arc<Mutex<World>>,
     fake: Fake,
-    pub upstream: Upstream,
+    pub asana: Asana,
 }
 
 impl Stage {
@@ -143,8 +143,8 @@ impl Stage {
         let answering = Arc::clone(&world);
         let fake = Fake::start(move |_, seen| answering.lock().unwrap().answer(seen)).await;
         let base = [("ASANA_URL", fake.url()), ("ASANA_TOKEN", "t"), ("ASANA_WORKSPACES", "acme=1")];
-        let upstream = Upstream::new(&Env::of(base.into_iter().chain(more.iter().copied()))).unwrap();
-        Self { world, fake, upstream }
+        let env = Env::of(base.into_iter().chain(more.iter().copied()));
+        Self { world, fake, asana: Asana::connect(&env).await.unwrap() }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
@@ -166,7 +166,7 @@ impl Stage {
         let now = ago(-minutes);
         let cx = Context::new(Event::new(now, now), "acme");
         let last = last.cloned().map_or(Last::None, Last::Base);
-        let fetched = self.upstream.fetch(&cx, "acme", last).await;
+        let fetched = self.asana.fetch(&cx, "acme", last).await;
         (fetched, cx.findings())
     }
 }

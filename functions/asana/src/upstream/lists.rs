@@ -1,10 +1,10 @@
 //! The lists of tasks, project by project: what is asked of each, and what came of it.
 
-use super::Upstream;
 use super::client::{BATCH, Client, Question};
 use super::gate::WIDTH;
 use super::search::instant;
 use super::wire::{BUG, BugRecord, Page, TASK, TaskRecord};
+use crate::Asana;
 use crate::config::Named;
 use crate::snapshot::{Bug, Bugs, Fetched, Task, Tasks};
 use futures::{StreamExt, future, stream};
@@ -157,7 +157,7 @@ impl Ask {
     }
 }
 
-impl Upstream {
+impl Asana {
     /// Asks for all of these, in the way that fits.
     pub(super) async fn ask_many(&self, client: &Client, asks: Vec<Ask>, continued: &Continued<'_>) -> Answers {
         match continued.last {

@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::wire::{Gid, One, Page};
-use super::{Home, Upstream, projects};
+use super::{Home, projects};
+use crate::Asana;
 use crate::config::{Named, WORKSPACES, Workspace};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -14,9 +15,9 @@ struct Me {
     workspaces: Vec<Gid>,
 }
 
-impl Upstream {
+impl Asana {
     /// Asks for one of each thing that is read of a workspace.
-    pub async fn probe(&self, alias: &str) -> Vec<Probe> {
+    pub(crate) async fn probe_workspace(&self, alias: &str) -> Vec<Probe> {
         let (workspace, client) = match self.place(alias) {
             Ok(place) => place,
             Err(error) => return vec![Probe::new(alias, Err(error), "name a target of ASANA_WORKSPACES")],

@@ -1,8 +1,8 @@
 //! Searching the tasks of a workspace, for domains that pay: a hundred at a time, by the time of their creation.
 
-use super::Upstream;
 use super::client::{Client, PAGE, PAGES};
 use super::wire::{Page, TASK, TaskRecord};
+use crate::Asana;
 use crate::snapshot::Tasks;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ pub(super) fn instant(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-impl Upstream {
+impl Asana {
     /// All tasks that are open or were completed in the window, by search; none where the domain may not search.
     ///
     /// A search is always whole, about 25 calls for 2,400 tasks: `modified_at`, which it could filter by, does not

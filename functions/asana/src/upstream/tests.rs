@@ -4,8 +4,8 @@ use super::fake::{Stage, World};
 use crate::parts;
 use crate::snapshot::{Fetched, Tasks};
 use serde_json::json;
-use shared::Findings;
 use shared::testing::{Journal, Reply};
+use shared::{Collector, Findings};
 use std::collections::BTreeMap;
 
 /// A hundred and eighteen active projects, two completed ones, and 250 tasks in the first of them.
@@ -141,7 +141,7 @@ async fn a_task_that_is_gone_from_a_large_project_is_noticed_by_the_daily_fetch(
 async fn a_last_fetch_that_knows_no_tasks_is_not_continued() {
     let stage = Stage::new(world(), &[BUGS]).await;
     let last = stage.fetch(0, None).await.0.unwrap();
-    for (last, all) in [(last.clone(), false), (stage.upstream.unknown("acme"), true)] {
+    for (last, all) in [(last.clone(), false), (stage.asana.unknown("acme"), true)] {
         let before = stage.asked().len();
         let (fetched, found) = stage.fetch(15, Some(&last)).await;
         assert!(is_well(&found) && fetched.unwrap().snapshot.tasks.is_some(), "{found:?}");
@@ -241,7 +241,7 @@ async fn without_a_project_of_bugs_there_is_nothing_to_read_and_no_gap() {
     let stage = Stage::new(world(), &[]).await;
     let (fetched, found) = stage.fetch(0, None).await;
     assert!(is_well(&found) && fetched.unwrap().snapshot.bugs.is_empty());
-    assert_eq!(parts::configured(stage.upstream.config()), [parts::PROJECTS, parts::TASKS]);
+    assert_eq!(parts::configured(&stage.asana.config), [parts::PROJECTS, parts::TASKS]);
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     told.others.push(("/users/me".into(), me("1")));
     told.others.push(("/projects/1000?".into(), Reply::json(404, &json!({ "errors": [] }))));
     let stage = Stage::new(told, &[BUGS, ("ASANA_SEARCH", "on")]).await;
-    let probes = stage.upstream.probe("acme").await;
+    let probes = stage.asana.probe("acme").await;
     let said: Vec<String> = probes
         .iter()
         .map(|probe| match &probe.found {
@@ -376,11 +376,11 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
     assert!(said[3].starts_with("acme: bugs of bugs fails: check bugs=1000 in ASANA_BUGS_PROJECTS"), "{}", said[3]);
     assert!(said[4].starts_with("acme: search fails: set ASANA_SEARCH=off"), "{}", said[4]);
     stage.world().others[0].1 = me("3");
-    let elsewhere = stage.upstream.probe("acme").await;
+    let elsewhere = stage.asana.probe("acme").await;
     let text = elsewhere[0].found.as_ref().unwrap_err().to_string();
     assert!(text.contains("ASANA_WORKSPACES=acme=3"), "{text}");
     stage.world().others[0].1 = Reply::status(401);
-    let refused = stage.upstream.probe("acme").await;
+    let refused = stage.asana.probe("acme").await;
     assert!(refused.len() == 1 && refused[0].fix.contains("ASANA_TOKEN"), "the token alone is to be mended");
 }
 

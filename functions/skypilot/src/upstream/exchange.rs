@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(18);
 
 /// Asks one API server.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: Http,
     limit: Duration,
 }
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Asks and waits for what comes of it. That a route is not there is [`Error::NotFound`].
-    pub async fn ask(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
+    pub(super) async fn ask(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
         if let Ok(result) = tokio::time::timeout(self.limit, self.exchange(path, body)).await {
             return result;
         }

@@ -1,8 +1,8 @@
 //! Checks that the server answers, that it lets us in, and that each thing that is read may be seen.
 
-use super::Upstream;
 use super::exchange::{Client, NAME};
 use super::queue::Wanted;
+use crate::SkyPilot;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::{Error, Probe, Result, variable_for};
@@ -23,9 +23,9 @@ struct User {
     name: Option<IgnoredAny>,
 }
 
-impl Upstream {
+impl SkyPilot {
     /// Asks for one of each thing that is read of a server.
-    pub async fn probe(&self, server: &str) -> Vec<Probe> {
+    pub(crate) async fn probe_server(&self, server: &str) -> Vec<Probe> {
         let client = match self.client(server) {
             Ok(client) => client,
             Err(error) => {

@@ -83,7 +83,7 @@ impl Wanted {
 
 impl Client {
     /// One page of the queue; nothing where there is no jobs controller.
-    pub async fn page(&self, wanted: &Wanted, page: usize, limit: usize) -> Result<Option<Part>> {
+    pub(super) async fn page(&self, wanted: &Wanted, page: usize, limit: usize) -> Result<Option<Part>> {
         match self.ask(NEW, &wanted.body(page, limit)).await? {
             Outcome::NoController => Ok(None),
             Outcome::Done(text) => read(NEW, &text).map(Some).inspect_err(|_| self.unreadable()),
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// All that is wanted, to the last page; nothing where there is no jobs controller.
-    pub async fn list(&self, wanted: &Wanted) -> Result<Option<Vec<Record>>> {
+    pub(super) async fn list(&self, wanted: &Wanted) -> Result<Option<Vec<Record>>> {
         let Some(first) = self.page(wanted, 1, PAGE).await? else { return Ok(None) };
         let total = first.total.unwrap_or(0);
         let last = total.div_ceil(PAGE);
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// Everything there is, as servers without the new route tell it.
-    pub async fn everything(&self) -> Result<Option<Vec<Record>>> {
+    pub(super) async fn everything(&self) -> Result<Option<Vec<Record>>> {
         let body = json!({"refresh": false, "skip_finished": false, "all_users": true});
         match self.ask(OLD, &body).await? {
             Outcome::NoController => Ok(None),

@@ -2,9 +2,10 @@
 
 use super::fake::{ASLEEP, Stage};
 use super::*;
+use crate::snapshot::Snapshot;
 use serde_json::{Value, json};
 use shared::testing::at;
-use shared::{Event, GRID};
+use shared::{Digester, Env, Event, GRID};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,10 +13,10 @@ const NOW: &str = "2026-01-08T12:00:00Z";
 /// The same instant in seconds.
 const SECONDS: f64 = 1_767_873_600.0;
 
-async fn upstream(stage: &Stage) -> Upstream {
+async fn sky(stage: &Stage) -> SkyPilot {
     let url = stage.fake.url();
     let pairs = [("SKYPILOT_SERVERS", format!("prod={url}")), ("SKYPILOT_TOKEN", "sky_t".to_owned())];
-    Upstream::new(&Env::of(pairs)).await.unwrap()
+    SkyPilot::connect(&Env::of(pairs)).await.unwrap()
 }
 
 fn context(now: Timestamp) -> Context {
@@ -72,7 +73,7 @@ async fn a_whole_fetch_asks_for_open_jobs_the_window_and_the_counts() {
     })
     .await;
     let cx = context(at(NOW));
-    let snapshot = upstream(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
+    let snapshot = sky(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
     assert_eq!((gaps(&cx), snapshot.read_at, snapshot.asleep), (vec![], Some(at(NOW)), false));
     assert_eq!((snapshot.clusters, snapshot.history.unwrap()["SUCCEEDED"]), (Some(1), 3));
     assert_eq!(ids(snapshot.live.as_ref()), [7]);
@@ -106,7 +107,7 @@ async fn a_continued_fetch_asks_for_what_was_open_and_what_is_new() {
         })
     })
     .await;
-    let upstream = upstream(&stage).await;
+    let sky = sky(&stage).await;
     let job = |id, status: &str, ended| {
         let record = serde_json::from_value(row(id, status, SECONDS - 60.0, ended)).unwrap();
         records::jobs(vec![record], &Digester::default()).into_values().next().unwrap()
@@ -120,10 +121,10 @@ async fn a_continued_fetch_asks_for_what_was_open_and_what_is_new() {
             job(9, "PENDING", None),
         ]),
         ended: Some(vec![job(5, "FAILED", Some(SECONDS - 30.0)), job(2, "FAILED", Some(SECONDS - 604_800.0))]),
-        ..upstream.unknown("prod")
+        ..sky.unknown("prod")
     };
     let cx = context(at(NOW) + GRID);
-    let snapshot = upstream.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
+    let snapshot = sky.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
     assert_eq!(
         ids(snapshot.ended.as_ref()),
         [5, 7, 10],
@@ -157,15 +158,15 @@ async fn sleepy() -> (Stage, Arc<AtomicBool>) {
 #[tokio::test]
 async fn what_a_controller_said_before_it_went_to_sleep_is_still_true() {
     let (stage, asleep) = sleepy().await;
-    let upstream = upstream(&stage).await;
-    let mut last = upstream.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
+    let sky = sky(&stage).await;
+    let mut last = sky.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
     asleep.store(true, Ordering::Relaxed);
     for (run, oldest) in [(1, None), (2, Some(at(NOW))), (3, Some(at(NOW)))] {
         let cx = context(at(NOW) + GRID * run);
         // The third is the daily fetch of everything.
         let memory = last.lasting().unwrap();
         let given = if run == 3 { Last::Memory(memory) } else { Last::Base(last) };
-        last = upstream.fetch(&cx, "prod", given).await.unwrap();
+        last = sky.fetch(&cx, "prod", given).await.unwrap();
         assert_eq!((gaps(&cx), cx.findings().oldest), (vec![], oldest), "{run}");
         assert_eq!((ids(last.live.as_ref()), ids(last.ended.as_ref())), (vec![], vec![6]), "{run}");
         assert_eq!((last.asleep, last.history.as_ref().unwrap()["SUCCEEDED"]), (true, 3), "{run}");
@@ -173,7 +174,7 @@ async fn what_a_controller_said_before_it_went_to_sleep_is_still_true() {
     // What ended before it fell asleep was never read.
     asleep.store(false, Ordering::Relaxed);
     let (cx, before) = (context(at(NOW) + GRID * 4), stage.asked("/jobs/queue/v2").len());
-    let awake = upstream.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
+    let awake = sky.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
     assert_eq!((ids(awake.live.as_ref()), cx.findings().oldest, cx.findings().asked_all), (vec![7], None, true));
     let asked = &stage.asked("/jobs/queue/v2")[before..];
     assert!(
@@ -190,13 +191,13 @@ const fn horizon(run: i64) -> i64 {
 #[tokio::test]
 async fn what_was_never_read_of_this_server_is_a_gap_while_its_controller_sleeps() {
     let (stage, asleep) = sleepy().await;
-    let upstream = upstream(&stage).await;
-    let last = upstream.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
+    let sky = sky(&stage).await;
+    let last = sky.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
     asleep.store(true, Ordering::Relaxed);
     let other = Snapshot { source: "another".to_owned(), ..last };
-    for last in [Last::None, Last::Base(upstream.unknown("prod")), Last::Memory(other)] {
+    for last in [Last::None, Last::Base(sky.unknown("prod")), Last::Memory(other)] {
         let cx = context(at(NOW) + GRID);
-        let snapshot = upstream.fetch(&cx, "prod", last).await.unwrap();
+        let snapshot = sky.fetch(&cx, "prod", last).await.unwrap();
         assert_eq!((gaps(&cx), ids(snapshot.live.as_ref())), (vec!["ended", "history"], vec![]));
         assert_eq!((snapshot.history, snapshot.ended, cx.findings().oldest), (None, None, None));
     }
@@ -205,8 +206,8 @@ async fn what_was_never_read_of_this_server_is_a_gap_while_its_controller_sleeps
 #[tokio::test]
 async fn a_last_fetch_that_lacks_something_is_not_continued() {
     let (stage, _) = sleepy().await;
-    let upstream = upstream(&stage).await;
-    let last = upstream.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
+    let sky = sky(&stage).await;
+    let last = sky.fetch(&context(at(NOW)), "prod", Last::None).await.unwrap();
     for (last, all) in [
         (last.clone(), false),
         (Snapshot { live: None, ..last.clone() }, true),
@@ -214,7 +215,7 @@ async fn a_last_fetch_that_lacks_something_is_not_continued() {
         (Snapshot { asleep: true, ..last }, true),
     ] {
         let (cx, before) = (context(at(NOW) + GRID), stage.asked("/jobs/queue/v2").len());
-        upstream.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
+        sky.fetch(&cx, "prod", Last::Base(last)).await.unwrap();
         let asked = &stage.asked("/jobs/queue/v2")[before..];
         let whole = asked.iter().any(|body| about(body) == "over" && body["submitted_after"] == json!(horizon(1)));
         assert_eq!((whole, cx.findings().asked_all), (all, all));
@@ -241,7 +242,7 @@ async fn a_tenth_of_unreadable_accelerators_is_counted_and_more_is_a_gap() {
         })
         .await;
         let cx = context(at(NOW));
-        upstream(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
+        sky(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
         assert_eq!((gaps(&cx), unread(&cx)), (expected, vec![("accelerators", unreadable)]));
     }
 }
@@ -250,12 +251,13 @@ async fn a_tenth_of_unreadable_accelerators_is_counted_and_more_is_a_gap() {
 async fn another_address_or_reach_is_another_fingerprint_and_a_credential_is_not() {
     let print = async |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter().copied().chain([("SKYPILOT_SERVERS", "prod=https://a,lab=https://b")]);
-        Upstream::new(&Env::of(pairs)).await.unwrap().fingerprint("prod")
+        SkyPilot::connect(&Env::of(pairs)).await.unwrap().fingerprint("prod")
     };
     let first = print(&[("SKYPILOT_TOKEN", "t")]).await;
     assert_eq!(first, print(&[("SKYPILOT_TOKEN", "u"), ("SKYPILOT_LONG_HOURS", "3")]).await);
     assert_ne!(first, print(&[("SKYPILOT_TOKEN", "t"), ("SKYPILOT_HISTORY_DAYS", "22")]).await);
-    let lab = Upstream::new(&Env::of([("SKYPILOT_SERVERS", "lab=https://b"), ("SKYPILOT_TOKEN", "t")])).await.unwrap();
+    let lab =
+        SkyPilot::connect(&Env::of([("SKYPILOT_SERVERS", "lab=https://b"), ("SKYPILOT_TOKEN", "t")])).await.unwrap();
     assert_ne!(first, lab.fingerprint("lab"));
 }
 
@@ -272,8 +274,8 @@ async fn a_server_without_the_new_route_tells_everything_at_once() {
         _ => None,
     })
     .await;
-    let (cx, upstream) = (context(at(NOW)), upstream(&stage).await);
-    let snapshot = upstream.fetch(&cx, "prod", Last::Base(upstream.unknown("prod"))).await.unwrap();
+    let (cx, sky) = (context(at(NOW)), sky(&stage).await);
+    let snapshot = sky.fetch(&cx, "prod", Last::Base(sky.unknown("prod"))).await.unwrap();
     assert!(cx.findings().asked_all);
     assert_eq!((ids(snapshot.live.as_ref()), ids(snapshot.ended.as_ref())), (vec![1, 4], vec![2]));
     assert_eq!(snapshot.history.unwrap()["SUCCEEDED"], 2);
@@ -290,7 +292,7 @@ async fn a_server_without_counts_does_not_invent_its_history() {
     })
     .await;
     let cx = context(at(NOW));
-    let snapshot = upstream(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
+    let snapshot = sky(&stage).await.fetch(&cx, "prod", Last::None).await.unwrap();
     assert_eq!((snapshot.history, gaps(&cx)), (None, vec!["history"]));
 }
 
@@ -302,7 +304,7 @@ async fn a_newcomer_is_told_what_is_there_and_what_is_missing() {
         _ => None,
     })
     .await;
-    let probes = upstream(&stage).await.probe("prod").await;
+    let probes = sky(&stage).await.probe("prod").await;
     let found: Vec<String> = probes
         .iter()
         .map(|probe| format!("{}: {}", probe.what, probe.found.as_ref().map_or_else(ToString::to_string, Clone::clone)))

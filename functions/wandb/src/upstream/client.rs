@@ -17,7 +17,7 @@ pub(super) const PATH: &str = "/graphql";
 const WINDOW: f64 = 1000.0;
 
 /// Asks about one project.
-pub(super) struct Client {
+pub(crate) struct Client {
     http: Http,
     pub target: Target,
 }

@@ -1,7 +1,7 @@
 //! Checks that W&B answers, that it takes the key, and that the key may see the project.
 
-use super::Upstream;
 use super::client::Client;
+use crate::WandB;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::graphql::Variables;
@@ -19,9 +19,9 @@ struct Project {
     run_count: u64,
 }
 
-impl Upstream {
+impl WandB {
     /// Asks who we are and whether the project is there.
-    pub async fn probe(&self, target: &str) -> Vec<Probe> {
+    pub(crate) async fn probe_project(&self, target: &str) -> Vec<Probe> {
         let Ok(client) = self.client(target) else { return Vec::new() };
         let place = client.target.key.place();
         let (entity, project) = (&client.target.entity, &client.target.project);

@@ -2,8 +2,8 @@
 
 use super::*;
 use serde_json::Value;
-use shared::Event;
 use shared::testing::{Fake, Reply, at};
+use shared::{Env, Event};
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -101,12 +101,12 @@ type Happens = fn(&Stage);
 struct Stage {
     fake: Fake,
     runs: Arc<Mutex<Vec<Told>>>,
-    upstream: Upstream,
+    wandb: WandB,
 }
 
-fn upstream(url: &str) -> Upstream {
+async fn wandb(url: &str) -> WandB {
     let vars = [("WANDB_URL", url), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "s3cr3t")];
-    Upstream::new(&Env::of(vars), &BTreeMap::new()).unwrap()
+    WandB::connect(&Env::of(vars)).await.unwrap()
 }
 
 impl Stage {
@@ -118,8 +118,8 @@ impl Stage {
             Reply::json(200, &answer(&shown.lock().unwrap_or_else(PoisonError::into_inner), &body))
         });
         let fake = fake.await;
-        let upstream = upstream(fake.url());
-        Self { fake, runs, upstream }
+        let wandb = wandb(fake.url()).await;
+        Self { fake, runs, wandb }
     }
 
     fn runs(&self) -> MutexGuard<'_, Vec<Told>> {
@@ -136,7 +136,7 @@ impl Stage {
         let before = self.fake.seen().len();
         let cx = context(minutes);
         let given = last.cloned().map_or(Last::None, Last::Base);
-        let snapshot = self.upstream.fetch(&cx, "acme/arena", given).await.unwrap();
+        let snapshot = self.wandb.fetch(&cx, "acme/arena", given).await.unwrap();
         let findings = cx.findings();
         assert!(findings.gaps.is_empty(), "{:?}", findings.gaps);
         (snapshot, self.fake.seen().len() - before, last.is_none() || findings.asked_all)
@@ -249,22 +249,22 @@ async fn runs_that_tell_no_gpus_are_counted_and_no_gap() {
         Reply::json(200, &answer)
     });
     let (cx, fake) = (context(0), fake.await);
-    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let snapshot = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap();
     let findings = cx.findings();
     assert_eq!((findings.gaps.len(), findings.unread), (0, [("gpus", 3)].into()), "of ten that ran");
     assert_eq!(snapshot.runs.unwrap().iter().filter(|run| run.gpus.is_some()).count(), 7);
 }
 
-#[test]
-fn what_is_read_is_in_the_fingerprint_and_what_it_means_is_not() {
-    let print = |more: &[(&str, &str)]| {
+#[tokio::test]
+async fn what_is_read_is_in_the_fingerprint_and_what_it_means_is_not() {
+    let print = async |more: &[(&str, &str)]| {
         let base = [("WANDB_PROJECTS", "acme/arena,acme/pit"), ("WANDB_API_KEY", "k")];
         let env = Env::of(base.into_iter().chain(more.iter().copied()));
-        Upstream::new(&env, &BTreeMap::new()).unwrap().fingerprint("acme/arena")
+        WandB::connect(&env).await.unwrap().fingerprint("acme/arena")
     };
-    let first = print(&[]);
+    let first = print(&[]).await;
     for same in [("WANDB_API_KEY", "l"), ("WANDB_STALE_MINUTES", "90"), ("WANDB_PROJECTS", "acme/arena")] {
-        assert_eq!(print(&[same]), first, "{same:?}");
+        assert_eq!(print(&[same]).await, first, "{same:?}");
     }
     for other in [
         ("WANDB_URL", "https://wandb.example.com"),
@@ -272,13 +272,13 @@ fn what_is_read_is_in_the_fingerprint_and_what_it_means_is_not() {
         ("WANDB_NODES_KEY", "nodes"),
         ("WANDB_RUN_TYPES", "ptm=x"),
     ] {
-        assert_ne!(print(&[other]), first, "{other:?}");
+        assert_ne!(print(&[other]).await, first, "{other:?}");
     }
-    let upstream = |place: &str| {
+    let main = async |place: &str| {
         let vars = [("WANDB_PROJECTS", format!("main={place}")), ("WANDB_API_KEY", "k".to_owned())];
-        Upstream::new(&Env::of(vars), &BTreeMap::new()).unwrap().fingerprint("main")
+        WandB::connect(&Env::of(vars)).await.unwrap().fingerprint("main")
     };
-    assert_ne!(upstream("acme/arena"), upstream("acme/pit"), "an alias may be given to another project");
+    assert_ne!(main("acme/arena").await, main("acme/pit").await, "an alias may be given to another project");
 }
 
 #[tokio::test]
@@ -292,9 +292,9 @@ async fn the_quota_is_told_in_percent_of_its_limit_where_that_is_said_and_of_tho
         let fake = fake.await;
         let vars = [("WANDB_URL", fake.url()), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "k")];
         let env = Env::of(vars);
-        let upstream = Upstream::new(&env, &BTreeMap::new()).unwrap();
+        let wandb = WandB::connect(&env).await.unwrap();
         let cx = context(0);
-        env.meter().asking_for("acme/arena", upstream.fetch(&cx, "acme/arena", Last::None)).await.unwrap();
+        env.meter().asking_for("acme/arena", wandb.fetch(&cx, "acme/arena", Last::None)).await.unwrap();
         assert_eq!(env.meter().budget(), [(("acme/arena".to_owned(), "wandb"), percent)].into());
     }
 }
@@ -367,7 +367,7 @@ async fn where_the_living_fill_more_than_a_page_the_top_is_read_once_more() {
     });
     let fake = fake.await;
     let cx = context(0);
-    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let snapshot = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap();
     assert_eq!(snapshot.runs.unwrap().len(), 180, "nobody is lost");
 }
 
@@ -387,7 +387,7 @@ async fn an_endless_list_ends_in_an_error() {
     });
     let fake = fake.await;
     let cx = context(0);
-    let snapshot = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let snapshot = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap();
     let gaps = cx.findings().gaps;
     assert!(snapshot.runs.is_none() && gaps["recent"].contains("come back"), "{gaps:?}");
     assert!(fake.seen().len() < 10);
@@ -414,7 +414,7 @@ async fn a_request_is_signed_and_names_no_secret_when_it_is_refused() {
     ] {
         let fake = Fake::start(move |_, _| Reply::json(status, &body)).await;
         let cx = context(0);
-        let error = upstream(fake.url()).fetch(&cx, "acme/arena", Last::None).await.unwrap_err();
+        let error = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap_err();
         let text = error.with_causes();
         assert_eq!((error.kind(), fake.seen().len()), (Some(kind), 1), "{text}");
         assert!(!text.contains("s3cr3t") && !text.contains("denied"), "{text}");
@@ -435,7 +435,7 @@ async fn a_newcomer_is_told_whose_key_is_missing_and_where_to_get_one() {
             Reply::json(200, &json!({ "data": data }))
         });
         let fake = fake.await;
-        let probes = upstream(fake.url()).probe("acme/arena").await;
+        let probes = wandb(fake.url()).await.probe("acme/arena").await;
         assert_eq!(probes.iter().map(|probe| probe.found.is_ok()).collect::<Vec<bool>>(), found);
         assert!(probes[0].fix.contains("wandb.ai/authorize") && probes[0].fix.contains("WANDB_API_KEY"));
         assert!(probes[1].what.contains("acme/arena") && probes[1].fix.contains("WANDB_PROJECTS"));
