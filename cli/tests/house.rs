@@ -79,7 +79,8 @@ fn one_word_names_a_collector_everywhere() {
                 "{folder}/src/{file}"
             );
         }
-        assert!(root().join(&folder).join("tests/run.rs").exists(), "{folder}/tests/run.rs");
+        let proofs = read(format!("{folder}/tests/run/main.rs"));
+        assert!(proofs.contains("kit::suite!("), "{folder} gives the proofs of the house");
     }
 }
 

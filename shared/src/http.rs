@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a call is tried.
 const ATTEMPTS: u32 = 3;
@@ -177,7 +177,7 @@ impl Http {
             }
             Ok(request)
         };
-        let used = self.auth.secret().map(Secret::expose);
+        let (used, sent) = (self.auth.secret().map(Secret::expose).unwrap_or_default(), Instant::now());
         let answer = self.exchange(signed(request.clone())?).await?;
         let refused = match answer.status() {
             StatusCode::UNAUTHORIZED => true,
@@ -186,7 +186,7 @@ impl Http {
         };
         if refused
             && let Some(secret) = self.auth.secret()
-            && is_renewed(secret, used.as_deref()).await?
+            && secret.is_renewed(&used, sent).await?
         {
             tracing::info!(upstream = self.upstream, secret = secret.name(), "credentials renewed after a refusal");
             let answer = self.exchange(signed(request)?).await?;
@@ -311,13 +311,6 @@ impl Http {
     }
 }
 
-/// Whether there is another secret by now than the one that was refused. Requests that are under way side by side are
-/// refused together, and one of them brings the new one for all.
-async fn is_renewed(secret: &Secret, used: Option<&str>) -> Result<bool> {
-    let other = || used != Some(secret.expose().as_str());
-    Ok(other() || secret.renew().await? || other())
-}
-
 /// Whether a request failed before anybody could have read it.
 pub(crate) fn was_never_sent(error: &Error) -> bool {
     let Error::Network { source, .. } = error else { return false };
@@ -329,7 +322,6 @@ mod tests {
     use super::*;
     use crate::testing::{Fake, Reply};
     use serde_json::{Value, json};
-    use std::time::Instant;
 
     async fn ask(fake: &Fake) -> (Result<Value>, Env) {
         let env = Env::of([("TOKEN", "s3cr3t")]);

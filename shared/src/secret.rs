@@ -4,7 +4,8 @@ use crate::{Env, Error, Meter, Result, aws};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// A secret text. It prints as `***`, and its clones share what a renewal brings.
 #[derive(Clone)]
@@ -12,11 +13,13 @@ pub struct Secret {
     name: String,
     value: Arc<RwLock<String>>,
     vault: Option<Vault>,
+    /// When it was last read again.
+    read: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Secret {
     pub(crate) fn new(name: &str, value: &str, vault: Option<Vault>) -> Self {
-        Self { name: name.to_owned(), value: Arc::new(RwLock::new(value.to_owned())), vault }
+        Self { name: name.to_owned(), value: Arc::new(RwLock::new(value.to_owned())), vault, read: Arc::default() }
     }
 
     /// The variable that holds it.
@@ -31,17 +34,21 @@ impl Secret {
         self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads it again from the secret store; true if it is another one now.
+    /// Whether it is another one than was used in a request that was sent then and refused. It is read again from the secret
+    /// store, unless somebody did so since: requests that are under way side by side are refused together.
     ///
     /// # Errors
     /// When the secret store does not answer.
-    pub async fn renew(&self) -> Result<bool> {
+    pub async fn is_renewed(&self, used: &str, sent: Instant) -> Result<bool> {
         let Some(vault) = &self.vault else { return Ok(false) };
-        let Some(fresh) = vault.read().await?.remove(&self.name) else {
-            return Ok(false);
-        };
-        let mut value = self.value.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(std::mem::replace(&mut *value, fresh.trim().to_owned()) != *value)
+        let mut read = self.read.lock().await;
+        if self.expose() == used && read.is_none_or(|read| read < sent) {
+            *read = Some(Instant::now());
+            if let Some(fresh) = vault.read().await?.remove(&self.name) {
+                fresh.trim().clone_into(&mut self.value.write().unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+        Ok(self.expose() != used)
     }
 
     /// Where a person would fix it.
@@ -120,7 +127,7 @@ mod tests {
     async fn a_secret_prints_as_stars_and_stays_as_it_is_without_a_store() {
         let secret = Secret::new("TOKEN", "s3cr3t", None);
         assert_eq!(format!("{secret} {secret:?}"), "*** TOKEN=***");
-        assert!(!secret.renew().await.unwrap());
+        assert!(!secret.is_renewed("s3cr3t", Instant::now()).await.unwrap());
         assert_eq!((secret.expose(), secret.place()), ("s3cr3t".to_owned(), "the variable TOKEN".to_owned()));
     }
 }

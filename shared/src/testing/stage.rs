@@ -22,7 +22,7 @@ pub struct Stage<C> {
     pub life: Life,
     /// The collector.
     pub collector: C,
-    _state: Folder,
+    state: Folder,
 }
 
 impl<C: Collector> Stage<C> {
@@ -30,16 +30,33 @@ impl<C: Collector> Stage<C> {
     ///
     /// # Panics
     /// When the configuration is wrong.
-    #[expect(clippy::expect_used, reason = "a test without its stage has failed")]
     pub async fn new(settings: BTreeMap<String, String>, more: &[(&str, &str)], push: bool) -> Self {
-        let state = Folder::new(C::NAME);
-        let mut settings = settings;
+        Self::with(settings, more, push, Folder::new(C::NAME)).await
+    }
+
+    /// The same, with this store.
+    ///
+    /// # Panics
+    /// When the configuration is wrong.
+    #[expect(clippy::expect_used, reason = "a test without its stage has failed")]
+    pub async fn with(
+        mut settings: BTreeMap<String, String>,
+        more: &[(&str, &str)],
+        push: bool,
+        state: Folder,
+    ) -> Self {
         settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
         settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let env = Env::load(settings).await.expect("an environment");
         let life = Life::prepare::<C>(&env, push).await.expect("a life");
         let collector = C::connect(&env).await.expect("a collector");
-        Self { life, collector, _state: state }
+        Self { life, collector, state }
+    }
+
+    /// The store alone, for another stage.
+    #[must_use]
+    pub fn into_state(self) -> Folder {
+        self.state
     }
 
     /// One run at this time.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use shared::http::{Answer, next_link};
 use shared::{Auth, Env, Error, Http, Result};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 /// The upstream's word in messages and counts.
 pub(crate) const GITHUB: &str = "github";
@@ -172,7 +173,8 @@ impl Client {
         if !Arc::ptr_eq(&now, refused) {
             return Ok(Some(now));
         }
-        if !self.credentials.secret().renew().await? {
+        let secret = self.credentials.secret();
+        if !secret.is_renewed(&secret.expose(), Instant::now()).await? {
             return Ok(None);
         }
         let fresh = build(&self.transport, &self.credentials)?;
