@@ -78,7 +78,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     let path = parts.uri.path().to_owned();
     let graphql = path == "/graphql";
     let resource = if graphql { Resource::Graphql } else { Resource::Core };
-    let (identity, key) = match state.credentials.identify(&parts.headers, now) {
+    let (identity, key) = match state.credentials.identify(&parts.headers) {
         Ok(known) => known,
         Err(rejected) => {
             let standing = state.credentials.meters(|meters| meters.standing("", resource, now));

@@ -9,11 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use ring::rsa::KeyPair;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The private key that the app's owner was given; it opens nothing but this sandbox.
 pub const APP_KEY: &str = include_str!("app_key.pem");
+
+/// The login of whoever owns the personal tokens; nobody of the story.
+pub(super) const READER: &str = "sandbox-reader";
 
 /// A GitHub App that is installed on the organisation.
 #[derive(Debug, Clone)]
@@ -22,15 +25,13 @@ pub struct App {
     pub id: u64,
     /// Its client id, which they may name instead.
     pub client_id: String,
-    /// Its short name.
-    pub slug: String,
     /// Its one installation.
     pub installation: u64,
 }
 
 impl Default for App {
     fn default() -> Self {
-        Self { id: 7, client_id: "Iv1.seven".to_owned(), slug: "vitals".to_owned(), installation: 70 }
+        Self { id: 7, client_id: "Iv1.seven".to_owned(), installation: 70 }
     }
 }
 
@@ -40,7 +41,7 @@ pub enum Identity {
     /// Nobody in particular.
     Anonymous,
     /// The owner of a personal token.
-    User(String),
+    User,
     /// An installation of the app.
     Installation(u64),
     /// The app itself.
@@ -53,7 +54,7 @@ impl Identity {
     pub fn number(&self) -> u64 {
         match self {
             Self::Anonymous => 0,
-            Self::User(login) => number_of_name(login),
+            Self::User => number_of_name(READER),
             Self::Installation(id) | Self::App(id) => *id,
         }
     }
@@ -70,7 +71,7 @@ pub enum Rejected {
 
 #[derive(Debug)]
 struct Inner {
-    tokens: HashMap<String, (String, Option<Timestamp>)>,
+    tokens: HashSet<String>,
     installation_tokens: HashMap<String, (u64, Timestamp)>,
     app: Option<App>,
     issued: u64,
@@ -86,7 +87,7 @@ pub struct Credentials {
 impl Default for Credentials {
     fn default() -> Self {
         let inner = Inner {
-            tokens: HashMap::new(),
+            tokens: HashSet::new(),
             installation_tokens: HashMap::new(),
             app: None,
             issued: 0,
@@ -105,19 +106,9 @@ impl Credentials {
         credentials
     }
 
-    /// Lets a personal token in, of a user outside of the story.
+    /// Lets a personal token in.
     pub fn allow(&self, token: &str) {
-        self.add_token(token, "sandbox-reader");
-    }
-
-    /// Lets a personal token of this user in.
-    pub fn add_token(&self, token: &str, login: &str) {
-        self.lock().tokens.insert(token.to_owned(), (login.to_owned(), None));
-    }
-
-    /// Lets a personal token of this user in until an instant of the sandbox's clock.
-    pub fn add_expiring_token(&self, token: &str, login: &str, until: Timestamp) {
-        self.lock().tokens.insert(token.to_owned(), (login.to_owned(), Some(until)));
+        self.lock().tokens.insert(token.to_owned());
     }
 
     /// Lets a token in no longer, whether personal or of an installation.
@@ -148,16 +139,6 @@ impl Credentials {
         self.lock().meters.set_remaining(token, resource, remaining, now);
     }
 
-    /// Gives every token its whole budget again.
-    pub fn reset_limits(&self) {
-        self.lock().meters = Meters::default();
-    }
-
-    /// Changes how much a token may spend in an hour.
-    pub fn set_limit(&self, resource: Resource, limit: u64) {
-        self.lock().meters.set_limit(resource, limit);
-    }
-
     /// Runs something on the budgets.
     pub(super) fn meters<T>(&self, work: impl FnOnce(&mut Meters) -> T) -> T {
         work(&mut self.lock().meters)
@@ -174,21 +155,18 @@ impl Credentials {
     }
 
     /// Says who asks, and under which name the budget is kept.
-    pub(super) fn identify(&self, headers: &HeaderMap, now: Timestamp) -> Result<(Identity, String), Rejected> {
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<(Identity, String), Rejected> {
         let Some(token) = presented(headers)? else {
             return Ok((Identity::Anonymous, String::new()));
         };
+        let inner = self.lock();
         if token.split('.').count() == 3 {
-            let inner = self.lock();
             let app = inner.app.as_ref().ok_or(Rejected::Jwt("Integration not found"))?;
             verify(&token, app)?;
             return Ok((Identity::App(app.id), format!("app {}", app.id)));
         }
-        let inner = self.lock();
-        if let Some((login, until)) = inner.tokens.get(&token)
-            && until.is_none_or(|until| now < until)
-        {
-            return Ok((Identity::User(login.clone()), token));
+        if inner.tokens.contains(&token) {
+            return Ok((Identity::User, token));
         }
         if let Some((installation, until)) = inner.installation_tokens.get(&token)
             && wall() < *until
@@ -209,16 +187,8 @@ fn presented(headers: &HeaderMap) -> Result<Option<String>, Rejected> {
     };
     let text = header.to_str().map_err(|_| Rejected::BadCredentials)?;
     let (scheme, rest) = text.split_once(' ').ok_or(Rejected::BadCredentials)?;
-    let rest = rest.trim();
     match scheme.to_ascii_lowercase().as_str() {
-        "bearer" | "token" => Ok(Some(rest.to_owned())),
-        "basic" => {
-            let pair = STANDARD.decode(rest).ok().and_then(|pair| String::from_utf8(pair).ok());
-            let pair = pair.ok_or(Rejected::BadCredentials)?;
-            let (user, password) = pair.split_once(':').ok_or(Rejected::BadCredentials)?;
-            let token = if matches!(password, "" | "x-oauth-basic") { user } else { password };
-            Ok(Some(token.to_owned()))
-        }
+        "bearer" | "token" => Ok(Some(rest.trim().to_owned())),
         _ => Err(Rejected::BadCredentials),
     }
 }
@@ -308,7 +278,7 @@ mod tests {
             ("RS256", format!("{{\"iss\":7,\"iat\":{}}}", now - 60), false),
         ];
         for (algorithm, claims, good) in cases {
-            let ask = |changed| credentials.identify(&token(algorithm, &claims, changed), Timestamp::UNIX_EPOCH);
+            let ask = |changed| credentials.identify(&token(algorithm, &claims, changed));
             let answer = ask(0);
             assert_eq!(answer.is_ok(), good, "{algorithm} {claims}: {answer:?}");
             assert!(ask(1).is_err(), "a signature that is not the app's");
@@ -316,23 +286,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_works_until_it_is_revoked_or_expires() {
+    fn a_token_works_until_it_is_revoked() {
         let credentials = Credentials::with_token("one");
-        let at = |second| Timestamp::from_second(second).unwrap();
-        credentials.add_expiring_token("two", "ann", at(100));
-        let ask = |text: &str, now| {
+        let ask = |text: &str| {
             let headers = HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())]);
-            credentials.identify(&headers, at(now)).map(|found| found.0)
+            credentials.identify(&headers).map(|found| found.0)
         };
-        assert_eq!(ask("token one", 0), Ok(Identity::User("sandbox-reader".to_owned())));
-        assert_eq!(ask("Bearer two", 99), Ok(Identity::User("ann".to_owned())));
-        assert_eq!(ask("Bearer two", 100), Err(Rejected::BadCredentials));
-        assert_eq!(ask(&format!("Basic {}", STANDARD.encode("me:one")), 0), ask("token one", 0));
+        assert_eq!(ask("token one"), Ok(Identity::User));
+        assert_eq!(ask("Bearer one"), Ok(Identity::User));
+        assert_eq!(ask("Bearer two"), Err(Rejected::BadCredentials));
         credentials.revoke("one");
-        assert_eq!(ask("Bearer one", 0), Err(Rejected::BadCredentials));
+        assert_eq!(ask("Bearer one"), Err(Rejected::BadCredentials));
         let (issued, _) = credentials.issue(70);
-        assert_eq!(ask(&format!("token {issued}"), 0), Ok(Identity::Installation(70)));
+        assert_eq!(ask(&format!("token {issued}")), Ok(Identity::Installation(70)));
         credentials.revoke_installation_tokens();
-        assert_eq!(ask(&format!("token {issued}"), 0), Err(Rejected::BadCredentials));
+        assert_eq!(ask(&format!("token {issued}")), Err(Rejected::BadCredentials));
     }
 }

@@ -1,29 +1,25 @@
 //! The GraphQL API: one endpoint that checks, prices and executes a document.
 
-mod actors;
 mod commits;
 mod connection;
 mod cost;
 mod deployments;
 mod entity;
-mod events;
 mod issues;
-mod parse;
 mod pulls;
 mod query;
 mod repository;
-mod search;
-mod validate;
-mod variables;
 
 use super::limits::{Resource, Standing};
 use super::rest::{Content, Refusal, Reply};
 use super::views::World;
 use super::{Call, Identity, State};
-use apollo_compiler::Schema as Types;
+use apollo_compiler::diagnostic::Diagnostic;
+use apollo_compiler::request::{RequestError, coerce_variable_values};
 use apollo_compiler::resolvers::Execution;
 use apollo_compiler::response::{GraphQLError, JsonMap};
-use apollo_compiler::validation::Valid;
+use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
+use apollo_compiler::{ExecutableDocument, Schema as Types};
 use entity::{Context, Entity};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -69,7 +65,7 @@ pub fn serve(state: &State, call: &Call) -> (Reply, Standing) {
         Identity::App(_) => {
             return refuse(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded", page);
         }
-        Identity::User(_) | Identity::Installation(_) => {}
+        Identity::User | Identity::Installation(_) => {}
     }
     let Ok(body) = serde_json::from_slice::<Value>(&call.body) else {
         return refuse(StatusCode::BAD_REQUEST, "Problems parsing JSON", page);
@@ -108,34 +104,47 @@ fn answer(
     body: &Value,
 ) -> Result<(String, u64), Vec<Value>> {
     let types = state.schema.types();
-    let document = validate::document(types, query)?;
-    let operation = match document.operations.get(body["operationName"].as_str().filter(|name| !name.is_empty())) {
-        Ok(operation) => operation,
-        Err(_) if body["operationName"].is_string() => {
-            let name = body["operationName"].as_str().unwrap_or_default();
-            return Err(vec![json!({ "message": format!("No operation named \"{name}\"") })]);
-        }
-        Err(_) => return Err(vec![json!({ "message": "An operation name is required" })]),
-    };
+    let document = ExecutableDocument::parse_and_validate(types, query, "query.graphql");
+    let document = document.map_err(|broken| mistakes(&broken.errors))?;
     let raw: JsonMap = serde_json::from_value(body["variables"].clone()).unwrap_or_default();
-    let variables = variables::read(types, &document, operation, &raw)?;
-    let price = cost::of(&document, operation, &variables)?;
-    let standing = state.credentials.meters(|meters| meters.standing(&call.key, Resource::Graphql, call.now));
-    let context =
-        Context { world, identity: &call.identity, standing, price, dry: cost::is_dry(operation, &variables) };
-    let execution = Execution::new(types, &document).operation(operation).coerced_variable_values(&variables);
-    let response = execution.enable_schema_introspection(true).execute_sync(&Entity::Query(&context));
-    let response = response.map_err(|error| {
+    let refused = |error: RequestError| {
         let error = error.to_graphql_error(&document.sources);
         vec![json!({ "message": error.message, "locations": error.locations })]
-    })?;
+    };
+    let name = body["operationName"].as_str().filter(|name| !name.is_empty());
+    let operation = document.operations.get(name).map_err(refused)?;
+    let variables = coerce_variable_values(types, operation, &raw).map_err(refused)?;
+    let price = cost::of(&document, operation, &variables)?;
+    let standing = state.credentials.meters(|meters| meters.standing(&call.key, Resource::Graphql, call.now));
+    let context = Context { world, identity: &call.identity, standing, price };
+    let execution = Execution::new(types, &document).operation(operation).coerced_variable_values(&variables);
+    let execution = execution.enable_schema_introspection(true);
+    let response = execution.execute_sync(&Entity::Query(&context)).map_err(refused)?;
     let mut told = format!("{{\"data\":{}", serde_json::to_string(&response.data).unwrap_or_default());
     if !response.errors.is_empty() {
         told.push_str(",\"errors\":");
         told.push_str(&response.errors.iter().map(shown).collect::<Value>().to_string());
     }
     told.push('}');
-    Ok((told, if context.dry { 0 } else { price.cost }))
+    Ok((told, price.cost))
+}
+
+/// Why a document is not valid, in the words of the library; the code of GitHub's that clients look at is GitHub's.
+fn mistakes(broken: &DiagnosticList) -> Vec<Value> {
+    let is_unknown =
+        |error: &Diagnostic<'_, DiagnosticData>| error.error.unstable_error_name() == Some("UndefinedField");
+    let (unknown, others): (Vec<_>, Vec<_>) = broken.iter().partition(is_unknown);
+    // A field that is not there leaves a selection empty, and more that follows from it.
+    let (told, code) = if unknown.is_empty() { (others, None) } else { (unknown, Some("undefinedField")) };
+    let mistake = |error: Diagnostic<'_, DiagnosticData>| {
+        let error = error.to_json();
+        let mut told = json!({ "message": error.message, "locations": error.locations });
+        if let Some(code) = code {
+            told["extensions"] = json!({ "code": code });
+        }
+        told
+    };
+    told.into_iter().map(mistake).collect()
 }
 
 fn shown(error: &GraphQLError) -> Value {

@@ -15,32 +15,16 @@ pub enum Kind {
     Issue,
     /// A commit.
     Commit,
-    /// A branch.
-    Ref,
     /// A label.
     Label,
-    /// A conversation comment.
-    Comment,
-    /// A review.
-    Review,
-    /// An inline comment of a review.
-    ReviewComment,
-    /// A thread of inline comments.
-    ReviewThread,
     /// A deployment.
     Deployment,
-    /// A status of a deployment.
-    DeploymentStatus,
     /// A person's account.
     User,
     /// An app's account.
     Bot,
     /// An organisation's account.
     Organization,
-    /// A commit of a pull request.
-    PullRequestCommit,
-    /// Something that happened to a pull request or an issue.
-    Event,
     /// A workflow run.
     Run,
     /// A job of a workflow run.
@@ -51,40 +35,23 @@ pub enum Kind {
     CheckSuite,
     /// An activity of a repository.
     Activity,
-    /// A tree.
-    Tree,
-    /// A blob.
-    Blob,
-    /// An app.
-    App,
 }
 
-const PREFIXES: [(Kind, &str); 25] = [
+const PREFIXES: [(Kind, &str); 14] = [
     (Kind::Repository, "R"),
     (Kind::PullRequest, "PR"),
     (Kind::Issue, "I"),
     (Kind::Commit, "C"),
-    (Kind::Ref, "REF"),
     (Kind::Label, "LA"),
-    (Kind::Comment, "IC"),
-    (Kind::Review, "PRR"),
-    (Kind::ReviewComment, "PRRC"),
-    (Kind::ReviewThread, "PRRT"),
     (Kind::Deployment, "DE"),
-    (Kind::DeploymentStatus, "DES"),
     (Kind::User, "U"),
     (Kind::Bot, "BOT"),
     (Kind::Organization, "O"),
-    (Kind::PullRequestCommit, "PURC"),
-    (Kind::Event, "EV"),
     (Kind::Run, "WFR"),
     (Kind::Job, "CR"),
     (Kind::Workflow, "W"),
     (Kind::CheckSuite, "CS"),
     (Kind::Activity, "PSH"),
-    (Kind::Tree, "T"),
-    (Kind::Blob, "B"),
-    (Kind::App, "A"),
 ];
 
 fn prefix(kind: Kind) -> &'static str {
@@ -150,11 +117,6 @@ pub fn sha_of(words: &[&str]) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// A database id for the n-th part of something; `family` tells the parts apart.
-pub fn number_of(owner: u64, family: u64, nth: usize) -> u64 {
-    owner * 10_000 + family * 1_000 + nth as u64
 }
 
 /// A number that stands for a name, below 2^31 because GraphQL's `Int` ends there.

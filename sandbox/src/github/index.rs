@@ -21,12 +21,8 @@ pub enum CommitAt {
 pub struct RepositoryIndex {
     /// Pull requests by number.
     pub pulls: HashMap<u64, usize>,
-    /// Issues by number.
-    pub issues: HashMap<u64, usize>,
     /// Runs by id.
     pub runs: HashMap<u64, usize>,
-    /// Jobs by id: run, attempt, job.
-    pub jobs: HashMap<u64, (usize, usize, usize)>,
     /// Branches by name, oldest first: a name may be used again.
     pub branches: HashMap<String, Vec<usize>>,
     /// Pull requests by head branch of this repository.
@@ -75,13 +71,7 @@ fn of(data: &Repository) -> RepositoryIndex {
             index.commits_of.entry(number).or_default().push(at);
         }
     }
-    for (at, run) in data.runs.iter().enumerate() {
-        index.runs.insert(run.id, at);
-        for (attempt, told) in run.attempts.iter().enumerate() {
-            index.jobs.extend(told.jobs.iter().enumerate().map(|(job, told)| (told.id, (at, attempt, job))));
-        }
-    }
-    index.issues = data.issues.iter().enumerate().map(|(at, issue)| (issue.number, at)).collect();
+    index.runs = data.runs.iter().enumerate().map(|(at, run)| (run.id, at)).collect();
     index.history = (0..data.commits.len()).collect();
     index.history.sort_by_key(|at| std::cmp::Reverse((data.commits[*at].committed_at, *at)));
     index

@@ -56,37 +56,30 @@ impl Standing {
     }
 }
 
+fn limit(key: &str, resource: Resource) -> u64 {
+    match (key.is_empty(), resource) {
+        (true, Resource::Core) => 60,
+        (true, Resource::Graphql) => 0,
+        (false, _) => 5000,
+    }
+}
+
 /// All budgets.
 #[derive(Debug, Default)]
 pub struct Meters {
     spent: HashMap<(String, Resource), (u64, Timestamp)>,
-    limits: HashMap<Resource, u64>,
 }
 
 impl Meters {
-    /// Changes a whole budget.
-    pub fn set_limit(&mut self, resource: Resource, limit: u64) {
-        self.limits.insert(resource, limit);
-    }
-
     /// Sets what is left of a budget.
     pub fn set_remaining(&mut self, key: &str, resource: Resource, remaining: u64, now: Timestamp) {
-        let limit = self.limit(key, resource);
-        self.spent.insert((key.to_owned(), resource), (limit.saturating_sub(remaining), now));
-    }
-
-    fn limit(&self, key: &str, resource: Resource) -> u64 {
-        let usual = match (key.is_empty(), resource) {
-            (true, Resource::Core) => 60,
-            (true, Resource::Graphql) => 0,
-            (false, _) => 5000,
-        };
-        if key.is_empty() { usual } else { self.limits.get(&resource).copied().unwrap_or(usual) }
+        let used = limit(key, resource).saturating_sub(remaining);
+        self.spent.insert((key.to_owned(), resource), (used, now));
     }
 
     /// How a budget stands, without spending of it.
     pub fn standing(&self, key: &str, resource: Resource, now: Timestamp) -> Standing {
-        let limit = self.limit(key, resource);
+        let limit = limit(key, resource);
         let spent = self.spent.get(&(key.to_owned(), resource)).copied();
         let (used, since) = spent.filter(|spent| (spent.1..spent.1 + WINDOW).contains(&now)).unwrap_or((0, now));
         Standing { resource, limit, used, reset: since + WINDOW }

@@ -6,10 +6,9 @@ mod pulls;
 
 pub use commits::{Branch, Commit, tip_sha};
 pub use issues::{Deployment, Issue};
-pub use pulls::{Comment, Pull, Review, inline_node_id};
+pub use pulls::{Comment, Pull, Review};
 
-use super::ids::{Kind, node_id};
-use super::index::{CommitAt, Index};
+use super::index::Index;
 use crate::model::{Organisation, Person, PersonId, github as model};
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -89,11 +88,6 @@ impl<'w> Repo<'w> {
         700_000_000 + self.at as u64
     }
 
-    /// Its global node id.
-    pub fn node_id(self) -> String {
-        node_id(Kind::Repository, &[self.id()], "")
-    }
-
     /// `owner/name`.
     pub fn full_name(self) -> String {
         format!("{}/{}", self.data().owner, self.data().name)
@@ -127,12 +121,6 @@ impl<'w> Repo<'w> {
         (0..count)
             .map(move |at| Issue { repo: self, at })
             .filter(|issue| issue.repo.world.past(issue.data().created_at))
-    }
-
-    /// An issue by number.
-    pub fn issue(self, number: u64) -> Option<Issue<'w>> {
-        let at = *self.world.index.repositories[self.at].issues.get(&number)?;
-        Some(Issue { repo: self, at }).filter(|issue| self.world.past(issue.data().created_at))
     }
 
     /// Commits the default branch contains by now, newest committer date first.
@@ -170,20 +158,10 @@ impl<'w> Repo<'w> {
         places.iter().map(|at| Branch { repo: self, at: Some(*at) }).find(|branch| branch.exists())
     }
 
-    /// A commit by its whole or abbreviated sha.
+    /// A commit by its whole sha.
     pub fn commit(self, sha: &str) -> Option<Commit<'w>> {
-        let index = &self.world.index.repositories[self.at];
-        let found = self.known(sha, index.commits.get(sha)).filter(Commit::visible);
-        if found.is_some() || sha.len() < 4 || sha.len() >= 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return found;
-        }
-        let sha = sha.to_ascii_lowercase();
-        let mut close = index.commits.iter().filter(|(whole, _)| whole.starts_with(&sha));
-        close.next().and_then(|(whole, at)| self.known(whole, Some(at))).filter(Commit::visible)
-    }
-
-    fn known(self, sha: &str, at: Option<&CommitAt>) -> Option<Commit<'w>> {
-        Some(Commit { repo: self, sha: sha.to_owned(), at: *at? })
+        let at = *self.world.index.repositories[self.at].commits.get(sha)?;
+        Some(Commit { repo: self, sha: sha.to_owned(), at }).filter(Commit::visible)
     }
 
     /// A commit by sha, branch, tag-like or `refs/heads/` name, or `HEAD`.
@@ -199,16 +177,6 @@ impl<'w> Repo<'w> {
         (0..count)
             .map(move |at| Deployment { repo: self, at })
             .filter(|deployment| deployment.repo.world.past(deployment.data().created_at))
-    }
-
-    /// Names of all labels in use by now, in order.
-    pub fn labels(self) -> Vec<&'w str> {
-        let pulls = self.pulls().flat_map(|pull| pull.labels().map(|label| label.0.as_str()).collect::<Vec<_>>());
-        let issues = self.issues().flat_map(|issue| issue.data().labels.iter().map(String::as_str));
-        let mut names: Vec<_> = pulls.chain(issues).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 
     /// When something last reached it.

@@ -16,7 +16,6 @@ pub struct Connection<'w> {
     type_name: String,
     page: Vec<(Key, Entity<'w>)>,
     total: usize,
-    between: usize,
     before: bool,
     after: bool,
 }
@@ -111,7 +110,6 @@ pub fn connect<'a>(info: &'a ResolveInfo<'a>, mut items: Vec<(Key, Entity<'a>)>,
     let total = items.len();
     let mut start = after.map_or(0, |after| items.partition_point(|item| !precedes(&after, &item.0)));
     let mut end = before.map_or(total, |before| items.partition_point(|item| precedes(&item.0, &before))).max(start);
-    let between = end - start;
     if let Some(first) = first {
         end = end.min(start + first);
     }
@@ -122,7 +120,7 @@ pub fn connect<'a>(info: &'a ResolveInfo<'a>, mut items: Vec<(Key, Entity<'a>)>,
     items.truncate(end);
     let page = items.split_off(start);
     let type_name = info.field_definition().ty.inner_named_type().to_string();
-    let connection = Connection { type_name, page, total, between, before: start > 0, after };
+    let connection = Connection { type_name, page, total, before: start > 0, after };
     Ok(V::object(Entity::Connection(Rc::new(connection))))
 }
 
@@ -158,25 +156,8 @@ impl<'w> Connection<'w> {
                 V::object(Entity::PageInfo(Rc::new(PageInfo { start, end, before: self.before, after: self.after })))
             }
             "totalCount" => count(self.total),
-            "issueCount" if self.is_of_issues() => count(self.total),
-            "repositoryCount" if self.is_of_repositories() => count(self.total),
-            "filteredCount" => count(self.between),
-            "pageCount" => count(self.page.len()),
-            "updatedAt" => {
-                let newest = self.page.iter().map(|item| item.0.0).max().unwrap_or_default();
-                let at = jiff::Timestamp::from_second(newest).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-                V::leaf(crate::github::views::stamp(at))
-            }
-            _ => return super::entity::silence(info),
+            _ => return super::entity::unanswered(info),
         })
-    }
-
-    fn is_of_issues(&self) -> bool {
-        self.page.iter().all(|item| matches!(item.1, Entity::Pull(_) | Entity::Issue(_)))
-    }
-
-    fn is_of_repositories(&self) -> bool {
-        self.page.first().is_some_and(|item| matches!(item.1, Entity::Repository(_)))
     }
 }
 
@@ -194,7 +175,7 @@ impl<'w> Edge<'w> {
         match info.field_name() {
             "cursor" => Ok(V::leaf(cursor(&self.key))),
             "node" => Ok(V::object(self.node.clone())),
-            _ => super::entity::silence(info),
+            _ => super::entity::unanswered(info),
         }
     }
 }
@@ -207,7 +188,7 @@ impl PageInfo {
             "endCursor" => V::leaf(self.end.clone()),
             "hasPreviousPage" => V::leaf(self.before),
             "hasNextPage" => V::leaf(self.after),
-            _ => return super::entity::silence(info),
+            _ => return super::entity::unanswered(info),
         })
     }
 }

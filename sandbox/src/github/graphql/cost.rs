@@ -44,12 +44,6 @@ pub fn of(
     Ok(Price { cost: count.requests.saturating_add(50).checked_div(100).unwrap_or(1).max(1), nodes: count.nodes })
 }
 
-/// Whether the price alone is asked for.
-pub fn is_dry(operation: &Operation, variables: &JsonMap) -> bool {
-    let mut fields = operation.selection_set.selections.iter().filter_map(|selection| selection.as_field());
-    fields.any(|field| field.name == "rateLimit" && argument(field, "dryRun", variables) == Some(json!(true)))
-}
-
 /// Whether `@skip` or `@include` leaves a selection out.
 fn is_left_out(selection: &Selection, variables: &JsonMap) -> bool {
     let says = |directive: &str, wanted: bool| {
@@ -117,19 +111,29 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Schema;
     use super::*;
+    use apollo_compiler::Schema;
+
+    /// As much of the schema as GitHub's own examples name.
+    const NAMED: &str = "type Query { viewer: User! }
+        type User { login: String! repositories(first: Int): RepositoryConnection! }
+        type RepositoryConnection { edges: [RepositoryEdge] nodes: [Repository] }
+        type RepositoryEdge { node: Repository }
+        type Repository { id: ID! name: String! pullRequests(first: Int): PullConnection! issues(first: Int): PullConnection! }
+        type PullConnection { edges: [PullEdge] nodes: [Pull] totalCount: Int! }
+        type PullEdge { node: Pull }
+        type Pull { id: ID! title: String! bodyHTML: String! comments(first: Int): PullConnection! labels(first: Int): PullConnection! }";
 
     fn price(query: &str) -> Result<Price, Vec<Value>> {
-        let schema = Schema::new();
-        let document = ExecutableDocument::parse_and_validate(schema.types(), query, "q").unwrap();
+        let schema = Schema::parse_and_validate(NAMED, "named").unwrap();
+        let document = ExecutableDocument::parse_and_validate(&schema, query, "q").unwrap();
         of(&document, document.operations.get(None).unwrap(), &JsonMap::new())
     }
 
     #[test]
     fn a_query_costs_what_github_documents() {
         let documented = "{ viewer { repositories(first: 100) { edges { node { id issues(first: 50) { edges { node { id
-            labels(first: 60) { edges { node { id name } } } } } } } } } } }";
+            labels(first: 60) { edges { node { id title } } } } } } } } } } }";
         assert_eq!(price(documented), Ok(Price { cost: 51, nodes: 100 + 5000 + 300_000 }));
         let nodes = "{ viewer { repositories(first: 50) { edges { repository: node { name
             pullRequests(first: 20) { edges { pullRequest: node { title

@@ -2,11 +2,11 @@
 
 use super::connection::{self, Connection, Edge, PageInfo};
 use super::cost::Price;
-use super::events::Event;
-use super::{actors, commits, deployments, issues, pulls, query, repository};
+use super::{commits, deployments, issues, pulls, query, repository};
 use crate::github::Identity;
+use crate::github::auth::READER;
 use crate::github::limits::Standing;
-use crate::github::views::{Branch, Comment, Commit, Deployment, Issue, Pull, Repo, Review, World, stamp};
+use crate::github::views::{Branch, Comment, Commit, Deployment, Issue, Pull, Repo, Review, World, bare_login, stamp};
 use crate::model::PersonId;
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue as V};
 use apollo_compiler::response::JsonValue;
@@ -26,8 +26,6 @@ pub struct Context<'w> {
     pub standing: Standing,
     /// What this query costs.
     pub price: Price,
-    /// Whether the price alone is asked for.
-    pub dry: bool,
 }
 
 /// An object of some type.
@@ -45,38 +43,30 @@ pub enum Entity<'w> {
     Issue(Issue<'w>),
     /// A commit.
     Commit(Commit<'w>),
-    /// The tree of a commit.
-    Tree(Commit<'w>),
     /// A branch.
     Ref(Branch<'w>),
     /// A label by name.
-    Label(Repo<'w>, &'w str),
+    Label(&'w str),
     /// A conversation comment.
     Comment(Comment<'w>),
     /// A review.
     Review(Review<'w>),
-    /// A review's n-th inline comment.
-    Inline(Review<'w>, u32),
-    /// The thread that comment began.
-    Thread(Review<'w>, u32),
+    /// An inline comment of a review, of which nothing is told but that it is there.
+    Inline,
     /// A deployment.
     Deployment(Deployment<'w>),
-    /// A deployment's n-th status.
-    Status(Deployment<'w>, usize),
+    /// A deployment's status, and when it was given.
+    Status(&'static str, Timestamp),
     /// Somebody of the model.
     Person(&'w World<'w>, PersonId),
     /// The owner of the token.
-    Viewer(&'w World<'w>, &'w str),
-    /// The owner of repositories.
-    Organization(&'w World<'w>, &'w str),
-    /// The author or, if true, the committer of a commit.
-    GitActor(Commit<'w>, bool),
-    /// A commit of a pull request.
-    PullCommit(Pull<'w>, Commit<'w>),
-    /// A pull request's n-th file.
-    File(Pull<'w>, usize),
-    /// Something that happened to a pull request or an issue.
-    Event(Event<'w>),
+    Viewer,
+    /// The author of a commit.
+    GitActor(Commit<'w>),
+    /// A file of a pull request, by path.
+    File(&'w str),
+    /// When a pull request became ready or, if true, a draft.
+    Turn(Timestamp, bool),
     /// A page of a list.
     Connection(Rc<Connection<'w>>),
     /// An item on a page.
@@ -94,22 +84,19 @@ impl ObjectValue for Entity<'_> {
             Self::Pull(_) => "PullRequest",
             Self::Issue(_) => "Issue",
             Self::Commit(_) => "Commit",
-            Self::Tree(_) => "Tree",
             Self::Ref(_) => "Ref",
-            Self::Label(..) => "Label",
+            Self::Label(_) => "Label",
             Self::Comment(_) => "IssueComment",
             Self::Review(_) => "PullRequestReview",
-            Self::Inline(..) => "PullRequestReviewComment",
-            Self::Thread(..) => "PullRequestReviewThread",
+            Self::Inline => "PullRequestReviewComment",
             Self::Deployment(_) => "Deployment",
             Self::Status(..) => "DeploymentStatus",
             Self::Person(world, id) if world.person(*id).is_some_and(|person| person.bot) => "Bot",
-            Self::Person(..) | Self::Viewer(..) => "User",
-            Self::Organization(..) => "Organization",
-            Self::GitActor(..) => "GitActor",
-            Self::PullCommit(..) => "PullRequestCommit",
-            Self::File(..) => "PullRequestChangedFile",
-            Self::Event(event) => event.type_name(),
+            Self::Person(..) | Self::Viewer => "User",
+            Self::GitActor(_) => "GitActor",
+            Self::File(_) => "PullRequestChangedFile",
+            Self::Turn(_, false) => "ReadyForReviewEvent",
+            Self::Turn(_, true) => "ConvertToDraftEvent",
             Self::Connection(connection) => connection.type_name(),
             Self::Edge(edge) => edge.type_name(),
             Self::PageInfo(_) => "PageInfo",
@@ -124,47 +111,37 @@ impl ObjectValue for Entity<'_> {
             Self::Pull(pull) => pulls::pull(*pull, info),
             Self::Issue(issue) => issues::issue(*issue, info),
             Self::Commit(commit) => commits::commit(commit, info),
-            Self::Tree(commit) => commits::tree(commit, info),
             Self::Ref(branch) => repository::branch(*branch, info),
-            Self::Label(repo, name) => repository::label(*repo, name, info),
             Self::Comment(comment) => pulls::comment(*comment, info),
             Self::Review(review) => pulls::review(*review, info),
-            Self::Inline(review, nth) => pulls::inline(*review, *nth, info),
-            Self::Thread(review, nth) => pulls::thread(*review, *nth, info),
             Self::Deployment(deployment) => deployments::deployment(*deployment, info),
-            Self::Status(deployment, nth) => deployments::status(*deployment, *nth, info),
-            Self::Person(world, id) => actors::person(world, *id, info),
-            Self::Viewer(world, login) => actors::viewer(world, login, info),
-            Self::Organization(world, login) => actors::organization(world, login, info),
-            Self::GitActor(commit, committer) => commits::git_actor(commit, *committer, info),
-            Self::PullCommit(pull, commit) => pulls::pull_commit(*pull, commit, info),
-            Self::File(pull, nth) => pulls::file(*pull, *nth, info),
-            Self::Event(event) => event.resolve(info),
+            Self::GitActor(commit) => commits::git_actor(commit, info),
             Self::Connection(connection) => connection.resolve(info),
             Self::Edge(edge) => edge.resolve(info),
             Self::PageInfo(page) => page.resolve(info),
+            _ => self.resolve_small(info),
         }
     }
 }
 
-/// What the model tells nothing of: null, no, none or nothing, whatever the type allows.
-pub fn silence<'a>(info: &'a ResolveInfo<'a>) -> Out<'a> {
-    let ty = &info.field_definition().ty;
-    if ty.inner_named_type().ends_with("Connection") {
-        return connection::listed(info, std::iter::empty());
+impl Entity<'_> {
+    /// Objects of a field or two.
+    fn resolve_small<'a>(&'a self, info: &'a ResolveInfo<'a>) -> Out<'a> {
+        match (self, info.field_name()) {
+            (Self::Label(name), "name") => leaf(*name),
+            (Self::Status(state, _), "state") => leaf(*state),
+            (Self::Status(_, at) | Self::Turn(at, _), "createdAt") => time(*at),
+            (Self::Person(world, id), "login") => leaf(world.person(*id).map_or("ghost", bare_login)),
+            (Self::Viewer, "login") => leaf(READER),
+            (Self::File(path), "path") => leaf(*path),
+            _ => unanswered(info),
+        }
     }
-    if !ty.is_non_null() {
-        return Ok(V::null());
-    }
-    if ty.is_list() {
-        return Ok(V::list([]));
-    }
-    match ty.inner_named_type().as_str() {
-        "Boolean" => Ok(V::leaf(false)),
-        "Int" => Ok(V::leaf(0)),
-        "String" | "HTML" => Ok(V::leaf("")),
-        other => Err(FieldError { message: format!("the model holds no {other} for {}", info.field_name()) }),
-    }
+}
+
+/// A field that the schema has and that nothing answers: a mistake of the sandbox, and not of whoever asks.
+pub fn unanswered<'a>(info: &ResolveInfo<'_>) -> Out<'a> {
+    Err(FieldError { message: format!("the sandbox has no answer for {}", info.field_name()) })
 }
 
 /// An object of an entity.
@@ -200,11 +177,6 @@ pub fn number<'a>(number: u64) -> Out<'a> {
     leaf(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// A database id, which is null where it outgrew GraphQL's `Int`.
-pub fn database_id<'a>(id: u64) -> Out<'a> {
-    leaf(i32::try_from(id).ok())
-}
-
 /// Somebody, or null.
 pub fn actor<'a>(world: &'a World<'a>, id: Option<PersonId>) -> Out<'a> {
     maybe(id.map(|id| Entity::Person(world, id)))
@@ -217,25 +189,17 @@ pub fn text<'a>(info: &'a ResolveInfo<'a>, name: &str) -> Option<&'a str> {
 
 /// A list of texts, if the argument is given.
 pub fn texts<'a>(info: &'a ResolveInfo<'a>, name: &str) -> Option<Vec<&'a str>> {
-    info.arguments().get(name).and_then(strings)
+    info.arguments().get(name)?.as_array().map(|items| items.iter().filter_map(|item| item.as_str()).collect())
 }
 
-/// The texts of a value, if it is a list.
-pub fn strings(value: &JsonValue) -> Option<Vec<&str>> {
-    value.as_array().map(|items| items.iter().filter_map(|item| item.as_str()).collect())
-}
-
-/// A time argument.
+/// A time argument, in any of the spellings of ISO 8601 that GitHub takes.
 pub fn instant(info: &ResolveInfo<'_>, name: &str) -> Result<Option<Timestamp>, FieldError> {
-    text(info, name).map(parse_instant).transpose()
-}
-
-/// A time in any of the spellings of ISO 8601 that GitHub takes.
-pub fn parse_instant(text: &str) -> Result<Timestamp, FieldError> {
-    let day =
-        || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|day| day.timestamp());
-    let instant = text.parse().ok().or_else(day);
-    instant.ok_or_else(|| FieldError { message: format!("Could not parse `{text}` as a time") })
+    let parse = |text: &str| {
+        let midnight = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        let instant = text.parse().ok().or_else(|| midnight().map(|day| day.timestamp()));
+        instant.ok_or_else(|| FieldError { message: format!("Could not parse `{text}` as a time") })
+    };
+    info.arguments().get(name).and_then(|text| text.as_str()).map(parse).transpose()
 }
 
 /// The field and the direction of an order, with what stands if none is given.

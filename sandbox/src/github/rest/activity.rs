@@ -101,57 +101,27 @@ fn derived(repo: Repo<'_>, kind: &str, rest: &str) -> u64 {
 
 /// Activities of a repository, paged by cursors.
 pub fn list(call: &Call, repo: Repo<'_>, _: &[&str]) -> Answer {
+    call.only(&["ref", "activity_type", "time_period", "per_page", "after"])?;
     let kinds = ["push", "force_push", "branch_creation", "branch_deletion", "pr_merge", "merge_queue_merge", ""];
     let kind = call.choice("Activity", "activity_type", &kinds, "")?;
     let since = call.value("time_period").map_or(Some(None), |text| period(text).filter(|_| text != "hour").map(Some));
     let since = since.ok_or_else(|| Refusal::invalid("Activity", "time_period"))?;
-    let ascending = call.choice("Activity", "direction", &["asc", "desc"], "desc")? == "asc";
     let branch = call.value("ref").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
-    let login =
-        |actor: Option<PersonId>| actor.and_then(|id| repo.world.person(id)).map(rest_login).unwrap_or_default();
     let mut found = all(repo);
     found.retain(|activity| {
         (kind.is_empty() || activity.kind == kind)
             && since.is_none_or(|since| activity.at >= repo.world.now - since)
             && branch.is_none_or(|branch| activity.branch == branch)
-            && call.value("actor").is_none_or(|actor| login(activity.actor).eq_ignore_ascii_case(actor))
     });
-    if !ascending {
-        found.reverse();
-    }
-    let (size, _) = call.page(100);
-    let place = |name: &str| -> Result<Option<usize>, Refusal> {
-        let Some(cursor) = call.value(name) else {
-            return Ok(None);
-        };
-        let bad = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid cursor");
-        let (at, id) = read_cursor(cursor).ok_or_else(bad)?;
-        let earlier = |activity: &Activity| if ascending { key(activity) < (at, id) } else { key(activity) > (at, id) };
-        let start = found.partition_point(earlier);
-        let present = found.get(start).is_some_and(|activity| key(activity) == (at, id));
-        Ok(Some(if name == "after" && present { start + 1 } else { start }))
-    };
-    let (start, end) = match (place("after")?, place("before")?) {
-        (Some(after), _) => (after, found.len()),
-        (None, Some(before)) => (before.saturating_sub(size), before),
-        (None, None) => (0, found.len()),
-    };
-    let end = end.min(start + size).max(start);
-    let mut links = Vec::new();
-    let link = |set: &str, unset: &str, cursor: &str, rel: &str| {
-        let address = call.address(Some(repo), &[(set, cursor)]);
-        let (path, query) = address.split_once('?').unwrap_or((&address, ""));
-        let kept: Vec<_> = query.split('&').filter(|pair| !pair.starts_with(&format!("{unset}="))).collect();
-        format!("<{path}?{}>; rel=\"{rel}\"", kept.join("&"))
-    };
-    if let Some(last) = found[start..end].last().filter(|_| end < found.len()) {
-        links.push(link("after", "before", &cursor(last), "next"));
-    }
-    if let Some(first) = found[start..end].first().filter(|_| start > 0) {
-        links.push(link("before", "after", &cursor(first), "prev"));
-    }
+    found.reverse();
+    let bad = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid cursor");
+    let after = call.value("after").map(|text| read_cursor(text).ok_or_else(bad)).transpose()?;
+    let start = after.map_or(0, |after| found.partition_point(|activity| key(activity) >= after));
+    let end = found.len().min(start + call.page(100).0);
+    let last = found[start..end].last().filter(|_| end < found.len());
+    let next = last.map(|last| call.address(Some(repo), &[("after", &cursor(last))]));
     let shown: Vec<_> = found[start..end].iter().map(|activity| show(repo, activity)).collect();
-    Ok(Reply::json(Value::Array(shown)).linked((!links.is_empty()).then(|| links.join(", "))))
+    Ok(Reply::json(Value::Array(shown)).linked(next.map(|next| format!("<{next}>; rel=\"next\""))))
 }
 
 fn key(activity: &Activity) -> (i64, u64) {
@@ -177,23 +147,9 @@ fn show(repo: Repo<'_>, activity: &Activity) -> Value {
     })
 }
 
-/// Evaluations of the branch rules, newest first, or one of them.
-pub fn rule_suites(call: &Call, repo: Repo<'_>, rest: &[&str]) -> Answer {
-    let known = repo.data().rule_suites.iter().filter(|suite| repo.world.past(suite.at));
-    match rest {
-        ["rulesets", "rule-suites"] => {}
-        ["rulesets", "rule-suites", id] => {
-            let suite = known.into_iter().find(|suite| suite.id.to_string() == **id).ok_or_else(Refusal::not_found)?;
-            let mut object = suite_of(repo, suite);
-            let result = if suite.result == "pass" { "pass" } else { "fail" };
-            let source = json!({ "type": "ruleset", "id": repo.id() % 1000, "name": "default branch" });
-            object["rule_evaluations"] = json!([
-                { "rule_source": source, "enforcement": "active", "result": result, "rule_type": "pull_request" },
-            ]);
-            return Ok(Reply::json(object));
-        }
-        _ => return Err(Refusal::not_found()),
-    }
+/// Evaluations of the branch rules, newest first.
+pub fn rule_suites(call: &Call, repo: Repo<'_>, _: &[&str]) -> Answer {
+    call.only(&["ref", "time_period", "rule_suite_result", "per_page", "page"])?;
     let since = match call.value("time_period").unwrap_or("day") {
         "quarter" | "year" => None,
         text => period(text),
@@ -201,12 +157,11 @@ pub fn rule_suites(call: &Call, repo: Repo<'_>, rest: &[&str]) -> Answer {
     let since = since.ok_or_else(|| Refusal::invalid("RuleSuite", "time_period"))?;
     let result = call.choice("RuleSuite", "rule_suite_result", &["pass", "fail", "bypass", "all"], "all")?;
     let branch = call.value("ref").map(|name| name.strip_prefix("refs/heads/").unwrap_or(name));
-    let login = |actor: PersonId| repo.world.person(actor).map(rest_login).unwrap_or_default();
+    let known = repo.data().rule_suites.iter().filter(|suite| repo.world.past(suite.at));
     let mut found: Vec<_> = known
         .filter(|suite| suite.at >= repo.world.now - since)
         .filter(|suite| result == "all" || suite.result == result)
         .filter(|suite| branch.is_none_or(|branch| suite.branch == branch))
-        .filter(|suite| call.value("actor_name").is_none_or(|actor| login(suite.actor).eq_ignore_ascii_case(actor)))
         .collect();
     found.sort_by_key(|suite| std::cmp::Reverse((suite.at, suite.id)));
     let (page, link) = call.cut(Some(repo), found, 100, usize::MAX);
@@ -225,11 +180,9 @@ fn suite_of(repo: Repo<'_>, suite: &RuleSuite) -> Value {
 }
 
 /// Self-hosted runners.
-#[expect(clippy::unnecessary_wraps, reason = "routes answer so")]
 pub fn runners(call: &Call, repo: Repo<'_>, _: &[&str]) -> Answer {
-    let named = call.value("name");
-    let found: Vec<_> =
-        repo.data().runners.iter().filter(|runner| named.is_none_or(|name| runner.name == name)).collect();
+    call.only(&["per_page", "page"])?;
+    let found: Vec<_> = repo.data().runners.iter().collect();
     let total = found.len();
     let (page, link) = call.cut(Some(repo), found, 100, usize::MAX);
     let page: Vec<_> = page

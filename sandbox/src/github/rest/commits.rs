@@ -2,8 +2,7 @@
 
 use super::super::views::{Commit, Repo};
 use super::shapes;
-use super::{Answer, Call, Refusal, Reply, pulls};
-use crate::model::Person;
+use super::{Answer, Call, Refusal, Reply};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -11,18 +10,13 @@ use std::collections::HashSet;
 /// Files on one page of a commit or a comparison, and the most that can be paged through.
 const FILES: (usize, usize) = (300, 3000);
 
-/// The history, one commit, or its pull requests.
+/// The history, or one commit with its files.
 pub fn route(call: &Call, repo: Repo<'_>, rest: &[&str]) -> Answer {
     if repo.is_empty() {
         return Err(Refusal::new(StatusCode::CONFLICT, "Git Repository is empty."));
     }
     match rest {
         ["commits"] => list(call, repo),
-        ["commits", name @ .., "pulls"] if !name.is_empty() => {
-            let found = find(repo, &name.join("/"))?.pulls().into_iter().map(pulls::simple).collect();
-            let (page, link) = call.cut(Some(repo), found, 100, usize::MAX);
-            Ok(Reply::json(Value::Array(page)).linked(link))
-        }
         ["commits", name @ ..] => {
             let commit = find(repo, &name.join("/"))?;
             let (mut object, lines) = (shapes::commit(&commit), commit.lines());
@@ -42,37 +36,11 @@ fn find<'w>(repo: Repo<'w>, name: &str) -> Result<Commit<'w>, Refusal> {
         .ok_or_else(|| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, &format!("No commit found for SHA: {name}")))
 }
 
-fn by(commit: &Commit<'_>, who: &str) -> bool {
-    let account = commit.account().and_then(|id| commit.repo.world.person(id));
-    let login = |person: &Person| super::super::views::rest_login(person).eq_ignore_ascii_case(who);
-    account.is_some_and(login) || commit.signature().1.eq_ignore_ascii_case(who)
-}
-
-/// Whether a commit touches a file or anything in a folder.
-pub fn touches(commit: &Commit<'_>, path: &str) -> bool {
-    let path = path.trim_matches('/');
-    let within = |file: &str| file == path || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-    commit.files().iter().any(|(file, former)| within(file) || former.as_deref().is_some_and(within))
-}
-
 fn list(call: &Call, repo: Repo<'_>) -> Answer {
-    let (since, until) = (call.instant("since")?, call.instant("until")?);
-    let mut commits: Vec<_> = match call.value("sha") {
-        None => repo.history().collect(),
-        Some(name) => match repo.resolve(name) {
-            Some(commit) => commit.history(),
-            None => return Err(Refusal::not_found()),
-        },
-    };
-    commits.retain(|commit| {
-        let at = commit.committed_at().as_second();
-        since.is_none_or(|since| at >= since.as_second())
-            && until.is_none_or(|until| at <= until.as_second())
-            && call.value("author").is_none_or(|who| by(commit, who))
-            && call.value("committer").is_none_or(|who| by(commit, who))
-            && call.value("path").is_none_or(|path| touches(commit, path))
-    });
-    let (commits, link) = call.cut(Some(repo), commits, 100, usize::MAX);
+    call.only(&["since", "per_page", "page"])?;
+    let since = call.instant("since")?;
+    let recent = |commit: &Commit<'_>| since.is_none_or(|since| commit.committed_at().as_second() >= since.as_second());
+    let (commits, link) = call.cut(Some(repo), repo.history().filter(recent).collect(), 100, usize::MAX);
     Ok(Reply::json(commits.iter().map(shapes::commit).collect()).linked(link))
 }
 

@@ -7,44 +7,22 @@ use apollo_compiler::schema::ExtendedType;
 const NOW: &str = "2026-01-09T12:00:00Z";
 
 #[tokio::test]
-async fn mistakes_are_explained_in_githubs_words() {
+async fn a_document_that_does_not_fit_the_schema_is_refused_as_a_whole() {
     let server = Server::at(NOW);
-    let web = "repository(owner: \"acme\", name: \"web\")";
     let cases = [
-        ("{ viewer { nope } }".to_owned(), "undefinedField", "Field 'nope' doesn't exist on type 'User'"),
-        (
-            "{ repository(owner: \"a\") { id } }".to_owned(),
-            "missingRequiredArguments",
-            "Field 'repository' is missing required arguments: name",
-        ),
-        (format!("{{ {web} {{ id(x: 1) }} }}"), "argumentNotAccepted", "Field 'id' doesn't accept argument 'x'"),
-        (
-            format!("{{ {web} {{ issue(number: \"4\") {{ id }} }} }}"),
-            "argumentLiteralsIncompatible",
-            "Argument 'number' on Field 'issue' has an invalid value (\"4\"). Expected type 'Int!'.",
-        ),
-        (
-            "{ viewer }".to_owned(),
-            "selectionMismatch",
-            "Field must have selections (field 'viewer' returns User but has no selections. Did you mean 'viewer { ... }'?)",
-        ),
-        (
-            "query Q { repository(owner: $o, name: \"web\") { id } }".to_owned(),
-            "variableNotDefined",
-            "Variable $o is used by Q but not declared",
-        ),
+        ("{ viewer { nope } }", json!("undefinedField")),
+        ("{ repository(owner: \"a\") { isEmpty } }", Value::Null),
+        ("{ repository(owner: \"a\", name: \"b\") { isEmpty(x: 1) } }", Value::Null),
+        ("{ viewer }", Value::Null),
+        ("query Q { repository(owner: $o, name: \"web\") { isEmpty } }", Value::Null),
+        ("{ viewer { login }", Value::Null),
     ];
-    for (query, code, message) in cases {
-        let body = server.query(&query).await;
-        assert_eq!(body["data"], Value::Null, "{query}");
+    for (query, code) in cases {
+        let body = server.query(query).await;
+        assert_eq!(body.get("data"), None, "{query}");
         assert_eq!(body["errors"][0]["extensions"]["code"], code, "{query}");
-        assert_eq!(body["errors"][0]["message"], message, "{query}");
         assert!(body["errors"][0]["locations"][0]["line"].is_u64(), "{query}");
     }
-    let body = server.query("{ viewer { nope } }").await;
-    assert_eq!(body["errors"][0]["path"], json!(["query", "viewer", "nope"]));
-    let body = server.query("{ viewer { login }").await;
-    assert_eq!(body["errors"][0]["message"], "Unexpected end of document");
 }
 
 #[tokio::test]
@@ -53,7 +31,7 @@ async fn what_cannot_be_answered_is_null_with_a_typed_error() {
     let web = |selection: &str| format!("{{ repository(owner: \"acme\", name: \"web\") {{ {selection} }} }}");
     let cases = [
         (
-            "{ repository(owner: \"a\", name: \"b\") { id } }".to_owned(),
+            "{ repository(owner: \"a\", name: \"b\") { isEmpty } }".to_owned(),
             "NOT_FOUND",
             "Could not resolve to a Repository with the name 'a/b'.",
         ),
@@ -63,22 +41,22 @@ async fn what_cannot_be_answered_is_null_with_a_typed_error() {
             "Could not resolve to a PullRequest with the number of 99.",
         ),
         (
-            web("issues { nodes { id } }"),
+            web("issues { nodes { number } }"),
             "MISSING_PAGINATION_BOUNDARIES",
             "You must provide a `first` or `last` value to properly paginate the `issues` connection.",
         ),
         (
-            web("issues(first: 101) { nodes { id } }"),
+            web("issues(first: 101) { nodes { number } }"),
             "EXCESSIVE_PAGINATION",
             "Requesting 101 records on the `issues` connection exceeds the `first` limit of 100 records.",
         ),
         (
-            web("issues(first: 1, last: 1) { nodes { id } }"),
+            web("issues(first: 1, last: 1) { nodes { number } }"),
             "INVALID_PAGINATION_BOUNDARIES",
             "Passing both `first` and `last` to paginate the `issues` connection is not supported.",
         ),
         (
-            web("issues(first: 1, after: \"?\") { nodes { id } }"),
+            web("issues(first: 1, after: \"?\") { nodes { number } }"),
             "INVALID_CURSOR_ARGUMENTS",
             "`?` does not appear to be a valid cursor.",
         ),
@@ -91,7 +69,7 @@ async fn what_cannot_be_answered_is_null_with_a_typed_error() {
         assert!(body["data"].is_object() && body["errors"][0]["path"][0] == "repository", "{query}: {body}");
     }
     assert_eq!(
-        server.query("{ repository(owner: \"a\", name: \"b\") { id } }").await["data"],
+        server.query("{ repository(owner: \"a\", name: \"b\") { isEmpty } }").await["data"],
         json!({ "repository": null })
     );
     assert_eq!(server.web("issues { totalCount }").await["issues"]["totalCount"], 2);
@@ -102,9 +80,9 @@ async fn broken_requests_are_refused() {
     let server = Server::at(NOW);
     assert_eq!(server.post("{").await.0, StatusCode::BAD_REQUEST);
     assert_eq!(server.post("{}").await.0, StatusCode::BAD_REQUEST);
-    let request = asking("/graphql").method("POST").body(Body::from("{\"query\":\"query($n: Int!) { repository(owner: \\\"acme\\\", name: \\\"web\\\") { issue(number: $n) { id } } }\"}")).unwrap();
-    let (_, _, body) = server.send(request).await;
-    assert_eq!(body["errors"][0]["message"], "Variable $n of type Int! was provided invalid value");
+    let missing = "query($n: Int!) { repository(owner: \"acme\", name: \"web\") { pullRequest(number: $n) { id } } }";
+    let body = server.query(missing).await;
+    assert!(body.get("data").is_none() && body["errors"][0]["message"].as_str().unwrap().contains('n'), "{body}");
     server.credentials.revoke("good");
     let (status, _, body) = server.post("{\"query\":\"{viewer{login}}\"}").await;
     assert_eq!((status, &body["message"]), (StatusCode::UNAUTHORIZED, &json!("Bad credentials")));
@@ -118,8 +96,6 @@ async fn points_are_counted_until_none_is_left() {
         "limit": 5000, "cost": 1, "remaining": 4999, "used": 1, "nodeCount": 0, "resetAt": "2026-01-09T13:00:00Z",
     });
     assert_eq!(server.query(query).await["data"]["rateLimit"], limit);
-    let dry = server.query("{ rateLimit(dryRun: true) { remaining } viewer { login } }").await;
-    assert_eq!(dry, json!({ "data": { "rateLimit": { "remaining": 4999 } } }));
     server.credentials.set_remaining("good", Resource::Graphql, 0, at(NOW));
     let (status, headers, body) = server.post("{\"query\":\"{viewer{login}}\"}").await;
     assert_eq!((status, &body["errors"][0]["type"]), (StatusCode::OK, &json!("RATE_LIMITED")));
@@ -161,9 +137,6 @@ async fn pull_requests_are_filtered_and_ordered() {
         ("first: 9", json!([1, 2, 3, 5, 6])),
         ("first: 9, states: [OPEN]", json!([3, 5, 6])),
         ("first: 9, states: [MERGED, CLOSED]", json!([1, 2])),
-        ("first: 9, labels: [\"bug\"]", json!([1, 3])),
-        ("first: 9, headRefName: \"topic/5\"", json!([5])),
-        ("first: 9, baseRefName: \"other\"", json!([])),
         ("last: 2, orderBy: {field: CREATED_AT, direction: DESC}", json!([2, 1])),
     ];
     for (arguments, expected) in cases {
@@ -175,7 +148,7 @@ async fn pull_requests_are_filtered_and_ordered() {
 #[tokio::test]
 async fn a_pull_request_is_as_far_as_the_clock() {
     let selection = "pullRequest(number: 1) { state isDraft updatedAt reviews(first: 9) { totalCount }
-        comments(first: 9) { totalCount } labels(first: 9) { totalCount } timelineItems(first: 9) { totalCount } }";
+        comments(first: 9) { totalCount } labels(first: 9) { totalCount } }";
     let cases = [
         ("2026-01-01T10:00:00Z", json!(["OPEN", true, "2026-01-01T10:00:00Z", 0, 0, 0])),
         ("2026-01-02T11:30:00Z", json!(["OPEN", false, "2026-01-02T11:00:00Z", 0, 1, 0])),
@@ -203,42 +176,39 @@ async fn authors_are_what_they_are() {
     let web = server
         .web(
             "deleted: pullRequest(number: 2) { author { login } } bot: pullRequest(number: 3) { author { __typename login } }
-             object(expression: \"main\") { ... on Commit { author { name user { login } } } }",
+             defaultBranchRef { target { ... on Commit { author { name user { login } } } } }",
         )
         .await;
     assert_eq!(web["deleted"]["author"], Value::Null);
     assert_eq!(web["bot"]["author"], json!({ "__typename": "Bot", "login": "helper" }));
-    assert_eq!(web["object"]["author"], json!({ "name": "HELPER[BOT]", "user": null }), "a bot is no user");
+    assert_eq!(
+        web["defaultBranchRef"]["target"]["author"],
+        json!({ "name": "HELPER[BOT]", "user": null }),
+        "a bot is no user"
+    );
 }
 
 #[tokio::test]
-async fn the_timeline_knows_its_kinds() {
+async fn of_the_timeline_turns_between_draft_and_ready_are_told_and_nothing_else_is_passed_over() {
     let server = Server::at(NOW);
     let web = server
         .web(
-            "pullRequest(number: 1) { all: timelineItems(first: 50) { nodes { __typename } }
-             ready: timelineItems(first: 5, itemTypes: [READY_FOR_REVIEW_EVENT, CONVERT_TO_DRAFT_EVENT]) {
-               totalCount nodes { ... on ReadyForReviewEvent { createdAt } } }
-             late: timelineItems(first: 50, since: \"2026-01-05T00:00:00Z\") { nodes { __typename } } }",
+            "pullRequest(number: 1) {
+               ready: timelineItems(last: 1, itemTypes: [READY_FOR_REVIEW_EVENT, CONVERT_TO_DRAFT_EVENT]) {
+                 totalCount nodes { ... on ReadyForReviewEvent { createdAt } } }
+               draft: timelineItems(last: 1, itemTypes: [CONVERT_TO_DRAFT_EVENT]) { totalCount } }",
         )
         .await;
-    let kinds = json!(each(&web["pullRequest"]["all"]["nodes"], "__typename"));
-    let expected = json!([
-        "PullRequestCommit",
-        "ReadyForReviewEvent",
-        "IssueComment",
-        "LabeledEvent",
-        "PullRequestReview",
-        "PullRequestReview",
-        "PullRequestReview",
-        "MergedEvent",
-        "ClosedEvent",
-        "HeadRefDeletedEvent",
-    ]);
-    assert_eq!(kinds, expected);
     assert_eq!(web["pullRequest"]["ready"]["nodes"], json!([{ "createdAt": "2026-01-02T10:00:00Z" }]));
-    let late = json!(each(&web["pullRequest"]["late"]["nodes"], "__typename"));
-    assert_eq!(late, json!(["MergedEvent", "ClosedEvent", "HeadRefDeletedEvent"]));
+    assert_eq!(web["pullRequest"]["draft"]["totalCount"], 0);
+    for kinds in ["", ", itemTypes: [MERGED_EVENT]"] {
+        let query = format!(
+            "{{ repository(owner: \"acme\", name: \"web\") {{ pullRequest(number: 1) {{
+               timelineItems(last: 1{kinds}) {{ totalCount }} }} }} }}"
+        );
+        let body = server.query(&query).await;
+        assert!(body["errors"][0]["message"].as_str().unwrap().contains("itemTypes"), "{body}");
+    }
 }
 
 #[tokio::test]
@@ -247,22 +217,23 @@ async fn history_refs_issues_and_deployments_are_told() {
     let web = server
         .web(
             "defaultBranchRef { target { ... on Commit { history(first: 9, since: \"2026-01-02T00:00:00Z\",
-               until: \"2026-01-05T10:00:00Z\") { totalCount nodes { messageHeadline messageBody
+               until: \"2026-01-05T10:00:00Z\") { totalCount nodes { message
                associatedPullRequests(first: 1) { nodes { number } } } } } } }
              refs(first: 9, refPrefix: \"refs/heads/\") { nodes { name } }
-             issues(first: 9, states: CLOSED, filterBy: {labels: [\"bug\"]}) { nodes { number stateReason } }
-             deployments(first: 9, environments: [\"production\"]) { nodes { state latestStatus { state } } }",
+             issues(first: 9, states: CLOSED, labels: [\"bug\"]) { nodes { number state } }
+             deployments(first: 9, environments: [\"production\"]) { nodes { statuses(first: 9) { nodes { state } } } }",
         )
         .await;
     let history = &web["defaultBranchRef"]["target"]["history"];
-    assert_eq!(json!(each(&history["nodes"], "messageHeadline")), json!(["Commit 3", "Commit 2"]));
-    assert_eq!(history["nodes"][1]["messageBody"], "Body 2");
+    assert_eq!(json!(each(&history["nodes"], "message")), json!(["Commit 3\n\nBody 3", "Commit 2\n\nBody 2"]));
     assert_eq!(history["nodes"][1]["associatedPullRequests"]["nodes"], json!([{ "number": 1 }]));
     assert_eq!(json!(each(&web["refs"]["nodes"], "name")), json!(["main", "topic/5"]));
-    assert_eq!(web["issues"]["nodes"], json!([{ "number": 4, "stateReason": "COMPLETED" }]));
-    assert_eq!(web["deployments"]["nodes"], json!([{ "state": "INACTIVE", "latestStatus": { "state": "INACTIVE" } }]));
-    let earlier = Server::at("2026-01-06T00:00:00Z").web("deployments(first: 1) { nodes { state } }").await;
-    assert_eq!(earlier["deployments"]["nodes"], json!([{ "state": "ACTIVE" }]));
+    assert_eq!(web["issues"]["nodes"], json!([{ "number": 4, "state": "CLOSED" }]));
+    let statuses = &web["deployments"]["nodes"][0]["statuses"]["nodes"];
+    assert_eq!(json!(each(statuses, "state")), json!(["INACTIVE", "SUCCESS", "IN_PROGRESS"]));
+    let earlier = Server::at("2026-01-05T11:02:00Z");
+    let earlier = earlier.web("deployments(first: 1) { nodes { statuses { totalCount } } }");
+    assert_eq!(earlier.await["deployments"]["nodes"][0]["statuses"]["totalCount"], 1);
     let void =
         server.query("{ repository(owner: \"acme\", name: \"void\") { isEmpty defaultBranchRef { name } } }").await;
     assert_eq!(void["data"]["repository"], json!({ "isEmpty": true, "defaultBranchRef": null }));
@@ -271,32 +242,10 @@ async fn history_refs_issues_and_deployments_are_told() {
 #[tokio::test]
 async fn data_keeps_the_order_of_the_query() {
     let server = Server::at(NOW);
-    let request = asking("/graphql").method("POST").body(Body::from("{\"query\":\"{viewer{login id __typename}}\"}"));
+    let request = asking("/graphql").method("POST").body(Body::from("{\"query\":\"{viewer{login __typename}}\"}"));
     let response = server.router.clone().oneshot(request.unwrap()).await.unwrap();
     let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
-    assert!(text.starts_with("{\"data\":{\"viewer\":{\"login\":\"sandbox-reader\",\"id\":"), "{text}");
-}
-
-#[tokio::test]
-async fn search_understands_qualifiers() {
-    let server = Server::at(NOW);
-    let cases = [
-        ("repo:acme/web is:pr is:open", json!([6, 5, 3])),
-        ("repo:acme/web is:pr is:merged merged:>=2026-01-05", json!([1])),
-        ("repo:acme/web is:issue", json!([7, 4])),
-        ("org:acme is:pr author:app/helper", json!([3])),
-        ("repo:acme/web is:pr -label:bug sort:created-asc", json!([2, 5, 6])),
-        ("repo:acme/void is:pr", json!([])),
-    ];
-    for (words, expected) in cases {
-        let query = format!(
-            "{{ search(type: ISSUE, query: {words:?}, first: 9) {{ issueCount nodes {{
-               ... on PullRequest {{ number }} ... on Issue {{ number }} }} }} }}"
-        );
-        let search = server.query(&query).await["data"]["search"].clone();
-        assert_eq!(json!(each(&search["nodes"], "number")), expected, "{words}");
-        assert_eq!(search["issueCount"], expected.as_array().unwrap().len(), "{words}");
-    }
+    assert_eq!(text, "{\"data\":{\"viewer\":{\"login\":\"sandbox-reader\",\"__typename\":\"User\"}}}");
 }
 
 /// A selection of everything a type has, to a depth.
@@ -313,7 +262,11 @@ fn everything(schema: &apollo_compiler::Schema, ty: &str, depth: usize) -> Strin
         if field.arguments.iter().any(|argument| argument.is_required()) || (!leaf && depth == 0) {
             continue;
         }
-        let page = if inner.ends_with("Connection") { "(first: 3)" } else { "" };
+        let page = match name.as_str() {
+            "timelineItems" => "(first: 3, itemTypes: [READY_FOR_REVIEW_EVENT])",
+            _ if inner.ends_with("Connection") => "(first: 3)",
+            _ => "",
+        };
         // The same name may have another type elsewhere in a union, so each is told under a name of its own.
         let alias = format!("{ty}_{name}");
         let below = if leaf { String::new() } else { format!("{{ {} }}", everything(schema, inner, depth - 1)) };
@@ -325,45 +278,51 @@ fn everything(schema: &apollo_compiler::Schema, ty: &str, depth: usize) -> Strin
 #[tokio::test]
 async fn every_field_of_every_object_is_answered() {
     let schema = Schema::new();
-    let server = Server::at(NOW);
-    let kinds = ["PullRequest", "Issue", "Commit", "Repository", "Ref", "Deployment", "Label", "PullRequestReview"];
-    let ids = server
-        .web(
-            "id defaultBranchRef { id target { id } } issue(number: 4) { id } label(name: \"bug\") { id }
-             deployments(first: 1) { nodes { id latestStatus { id } } }
-             pullRequest(number: 1) { id author { ... on User { id } } reviews(first: 1) { nodes { id comments(first: 1) { nodes { id } } } }
-               comments(first: 1) { nodes { id author { ... on Bot { id } } } } reviewThreads(first: 1) { nodes { id } } commits(first: 1) { nodes { id } }
-               timelineItems(first: 50) { nodes { ... on MergedEvent { id } ... on ClosedEvent { id }
-                 ... on LabeledEvent { id } ... on HeadRefDeletedEvent { id } ... on ReadyForReviewEvent { id } } } }",
-        )
-        .await;
-    let mut all = Vec::new();
-    collect(&ids, &mut all);
-    assert!(all.len() >= 17, "{ids}");
-    let mut seen = Vec::new();
-    for id in all {
-        let kind = server.query(&format!("{{ node(id: {id:?}) {{ __typename id }} }}")).await;
-        assert_eq!(kind["data"]["node"]["id"], id, "{kind}");
-        let kind = kind["data"]["node"]["__typename"].as_str().unwrap().to_owned();
-        let fields = everything(schema.types(), &kind, 2);
-        let body = server.query(&format!("{{ node(id: {id:?}) {{ ... on {kind} {{ {fields} }} }} }}")).await;
-        assert_eq!(body["errors"], Value::Null, "{kind}");
-        seen.push(kind);
-    }
-    assert!(kinds.iter().all(|kind| seen.iter().any(|seen| seen == kind)), "{seen:?}");
+    let all = |ty, depth| everything(schema.types(), ty, depth);
+    let query = format!(
+        "{{ {} repository(owner: \"acme\", name: \"web\") {{ {} pullRequest(number: 1) {{ {} }}
+           defaultBranchRef {{ target {{ ... on Commit {{ {} }} }} }}
+           refs(refPrefix: \"refs/heads/\", first: 3) {{ {} }} }} }}",
+        all("Query", 1),
+        all("Repository", 5),
+        all("PullRequest", 3),
+        all("Commit", 3),
+        all("RefConnection", 3),
+    );
+    let body = Server::at(NOW).query(&query).await;
+    assert_eq!(body["errors"], Value::Null, "{query}");
+    let mut seen = std::collections::BTreeSet::new();
+    collect(&body, &mut seen);
+    let known = schema.types().types.values().filter(|ty| matches!(ty, ExtendedType::Object(_)) && !ty.is_built_in());
+    // Nobody turned anything into a draft.
+    let wanted = known.map(|ty| ty.name().as_str()).filter(|name| *name != "ConvertToDraftEvent");
+    let unseen: Vec<_> = wanted.filter(|name| !seen.contains(*name)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} in {seen:?}");
 }
 
-fn collect(value: &Value, ids: &mut Vec<String>) {
+#[tokio::test]
+async fn objects_are_found_by_their_global_ids() {
+    let server = Server::at(NOW);
+    let web = server.web("pullRequest(number: 1) { id } defaultBranchRef { target { id } }").await;
+    let (pull, commit) = (&web["pullRequest"]["id"], &web["defaultBranchRef"]["target"]["id"]);
+    let ask = async |ids: Value| {
+        let query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
+        server.post(&json!({ "query": query, "variables": { "ids": ids } }).to_string()).await.2
+    };
+    let found = json!([{ "__typename": "PullRequest", "id": pull }, { "__typename": "Commit", "id": commit }]);
+    assert_eq!(ask(json!([pull, commit])).await["data"]["nodes"], found);
+    let error = &ask(json!([pull, "nonsense"])).await["errors"][0];
+    assert_eq!((&error["type"], &error["path"]), (&json!("NOT_FOUND"), &json!(["nodes", 1])));
+}
+
+/// The types of all objects that were told.
+fn collect(value: &Value, seen: &mut std::collections::BTreeSet<String>) {
     match value {
         Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(id) if name == "id" => ids.push(id.clone()),
-                    member => collect(member, ids),
-                }
-            }
+            seen.extend(members.get("__typename").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| collect(member, seen));
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, ids)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, seen)),
         _ => {}
     }
 }

@@ -11,15 +11,15 @@ async fn errors_are_githubs() {
     let cases = [
         ("/nothing", 404, "Not Found"),
         ("/repos/acme/none", 404, "Not Found"),
-        ("/repos/acme/web/pulls/99", 404, "Not Found"),
+        ("/repos/acme/web/pulls/99/files", 404, "Not Found"),
+        ("/repos/acme/web/branches/none", 404, "Branch not found"),
         ("/repos/acme/void/commits", 409, "Git Repository is empty."),
         (
             "/repos/acme/web/commits/ffffffffffffffffffffffffffffffffffffffff",
             422,
             "No commit found for SHA: ffffffffffffffffffffffffffffffffffffffff",
         ),
-        ("/repos/acme/web/pulls?state=odd", 422, "Validation Failed"),
-        ("/app", 401, "A JSON web token could not be decoded"),
+        ("/repos/acme/web/activity?activity_type=odd", 422, "Validation Failed"),
     ];
     for (path, status, message) in cases {
         let (answered, _, body) = server.get(path).await;
@@ -27,6 +27,16 @@ async fn errors_are_githubs() {
         assert_eq!(body["message"], message, "{path}");
         assert_eq!(body["status"], status.to_string(), "{path}");
         assert!(body["documentation_url"].as_str().unwrap().starts_with("https://docs.github.com/rest"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_is_not_known_is_refused_rather_than_passed_over() {
+    let server = Server::at(NOW);
+    for path in
+        ["pulls?state=all", "issues?labels=bug", "commits?author=ann", "actions/runs?event=push", "activity?actor=a"]
+    {
+        assert_eq!(server.get(&format!("/repos/acme/web/{path}")).await.0, StatusCode::NOT_IMPLEMENTED, "{path}");
     }
 }
 
@@ -62,8 +72,6 @@ async fn requests_are_counted_until_none_is_left() {
     assert_eq!((status, left(&headers)), (StatusCode::FORBIDDEN, "0".to_owned()));
     assert!(body["message"].as_str().unwrap().starts_with("API rate limit exceeded for user ID "));
     assert_eq!(headers["x-ratelimit-reset"], (at(NOW).as_second() + 3600).to_string());
-    server.credentials.reset_limits();
-    assert_eq!(server.get("/repos/acme/web").await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -75,7 +83,7 @@ async fn an_answer_the_client_has_is_not_sent_again_and_costs_nothing() {
     assert_eq!((status, body), (StatusCode::NOT_MODIFIED, json!("")));
     assert_eq!(again["etag"], headers["etag"]);
     assert_eq!(again["x-ratelimit-remaining"], headers["x-ratelimit-remaining"]);
-    let request = asking("/repos/acme/web/pulls?state=all").header("if-none-match", headers["etag"].clone());
+    let request = asking("/repos/acme/web/pulls?per_page=1").header("if-none-match", headers["etag"].clone());
     assert_eq!(server.send(request.body(Body::empty()).unwrap()).await.0, StatusCode::OK);
 }
 
@@ -105,14 +113,10 @@ async fn runs_are_filtered() {
         ("created=%3E%3D2026-01-08T19:00:00Z", 60),
         ("created=%3C2026-01-08", 0),
         ("created=*..2026-01-08T00:01:00Z", 2),
-        ("event=pull_request", 1),
         ("branch=topic/5", 1),
-        ("actor=helper%5Bbot%5D", 1),
         ("status=success", 1200),
         ("status=failure", 0),
         ("status=in_progress", 0),
-        ("head_sha=0", 0),
-        ("check_suite_id=10000001003", 1),
     ];
     for (query, count) in cases {
         let body = server.ok(&format!("/repos/acme/web/actions/runs?{query}")).await;
@@ -148,10 +152,8 @@ async fn commits_appear_when_they_land_newest_committer_date_first() {
     let server = Server::at(NOW);
     let all = server.ok("/repos/acme/web/commits").await;
     assert_eq!(each(&all, "sha"), [&sha(4), &sha(3), &sha(2), &sha(1)]);
-    let some = server.ok("/repos/acme/web/commits?since=2026-01-02T00:00:00Z&until=2026-01-05T10:00:00Z").await;
-    assert_eq!(each(&some, "sha"), [&sha(3), &sha(2)]);
-    assert_eq!(each(&server.ok("/repos/acme/web/commits?path=src/2.rs").await, "sha"), [&sha(2)]);
-    assert_eq!(each(&server.ok("/repos/acme/web/commits?author=ann").await, "sha"), [&sha(3), &sha(1)]);
+    let some = server.ok("/repos/acme/web/commits?since=2026-01-05T10:00:00Z").await;
+    assert_eq!(each(&some, "sha"), [&sha(4), &sha(3)]);
     assert_eq!(all[2]["author"], Value::Null, "an address that leads to no account");
 }
 
@@ -182,39 +184,17 @@ async fn comparisons_count_what_lies_between() {
 }
 
 #[tokio::test]
-async fn pull_requests_are_listed_in_every_order() {
+async fn pull_requests_and_issues_are_listed_while_they_are_open() {
     let server = Server::at(NOW);
-    let cases = [
-        ("", json!([6, 5, 3])),
-        ("?state=closed", json!([2, 1])),
-        ("?state=all&sort=created&direction=asc", json!([1, 2, 3, 5, 6])),
-        ("?state=all&sort=updated&direction=desc", json!([2, 6, 1, 5, 3])),
-        ("?state=all&head=acme:topic/5", json!([5])),
-        ("?base=other", json!([])),
-    ];
-    for (query, expected) in cases {
-        let body = server.ok(&format!("/repos/acme/web/pulls{query}")).await;
-        assert_eq!(json!(each(&body, "number")), expected, "{query}");
-    }
-    let bot = server.ok("/repos/acme/web/pulls/3").await;
-    assert_eq!(json!([bot["user"]["login"], bot["user"]["type"]]), json!(["helper[bot]", "Bot"]));
-    assert_eq!(server.ok("/repos/acme/web/pulls/2").await["user"]["login"], "ghost");
-    let reviews = server.ok("/repos/acme/web/pulls/1/reviews").await;
-    assert_eq!(reviews.as_array().unwrap().len(), 3, "a pending review is its author's");
-}
-
-#[tokio::test]
-async fn issues_hold_pull_requests_too() {
-    let server = Server::at(NOW);
-    let all = server.ok("/repos/acme/web/issues?state=all&direction=asc").await;
-    assert_eq!(json!(each(&all, "number")), json!([1, 2, 3, 4, 5, 6, 7]));
-    assert!(all[0]["pull_request"].is_object() && all[3]["pull_request"].is_null());
-    assert_eq!(
-        json!(each(&server.ok("/repos/acme/web/issues?labels=bug&state=closed").await, "number")),
-        json!([4, 1])
-    );
-    let since = server.ok("/repos/acme/web/issues?state=all&since=2026-01-07T00:00:00Z").await;
-    assert_eq!(json!(each(&since, "number")), json!([7, 2]));
+    let pulls = server.ok("/repos/acme/web/pulls").await;
+    assert_eq!(json!(each(&pulls, "number")), json!([6, 5, 3]));
+    assert_eq!(json!([pulls[2]["user"]["login"], pulls[2]["user"]["type"]]), json!(["helper[bot]", "Bot"]));
+    let issues = server.ok("/repos/acme/web/issues").await;
+    assert_eq!(json!(each(&issues, "number")), json!([7, 6, 5, 3]));
+    assert!(issues[1]["pull_request"].is_object() && issues[0]["pull_request"].is_null());
+    let (_, headers, files) = server.get("/repos/acme/web/pulls/1/files?per_page=1").await;
+    assert_eq!(json!(each(&files, "filename")), json!(["src/a.rs"]));
+    assert!(headers["link"].to_str().unwrap().contains("page=2>; rel=\"next\""));
 }
 
 #[tokio::test]
@@ -240,14 +220,13 @@ async fn activities_are_paged_by_cursor() {
 }
 
 #[tokio::test]
-async fn rule_suites_deployments_and_runners_are_told() {
+async fn rule_suites_deployments_branches_and_runners_are_told() {
     let server = Server::at(NOW);
     assert_eq!(server.ok("/repos/acme/web/rulesets/rule-suites").await, json!([]), "the default period is a day");
     let week = server.ok("/repos/acme/web/rulesets/rule-suites?time_period=week&rule_suite_result=bypass").await;
     assert_eq!(json!(each(&week, "id")), json!([21]));
-    assert_eq!(server.ok("/repos/acme/web/rulesets/rule-suites/20").await["result"], "pass");
-    let statuses = server.ok("/repos/acme/web/deployments/500/statuses").await;
-    assert_eq!(json!(each(&statuses, "state")), json!(["inactive", "success", "in_progress"]));
+    assert_eq!(json!(each(&server.ok("/repos/acme/web/deployments").await, "id")), json!([500]));
+    assert_eq!(server.ok("/repos/acme/web/branches/topic%2F5").await["name"], "topic/5");
     let runners = server.ok("/repos/acme/web/actions/runners").await;
     assert_eq!(json!([runners["total_count"], runners["runners"][0]["status"]]), json!([1, "online"]));
 }
@@ -269,6 +248,5 @@ async fn the_app_gets_a_token_for_its_installation() {
         let request = Request::builder().uri(path.to_owned()).header("user-agent", "test");
         server.send(request.header("authorization", format!("token {token}")).body(Body::empty()).unwrap())
     };
-    assert_eq!(ask("/installation/repositories").await.2["total_count"], 2);
-    assert_eq!(ask("/user").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask("/repos/acme/web").await.2["full_name"], "acme/web");
 }

@@ -43,11 +43,6 @@ impl<'w> Branch<'w> {
         let tip = tips.iter().rposition(|tip| self.repo.world.past(tip.1))?;
         Some(Commit { repo: self.repo, sha: tip_sha(self.repo.data(), at, tip), at: CommitAt::Tip(at, tip) })
     }
-
-    /// Its global node id.
-    pub fn node_id(self) -> String {
-        node_id(Kind::Ref, &[self.repo.id()], &format!("refs/heads/{}", self.name()))
-    }
 }
 
 /// The sha of a branch's n-th tip: the model tells its dates alone.

@@ -81,9 +81,4 @@ impl<'w> Deployment<'w> {
     pub fn node_id(self) -> String {
         node_id(Kind::Deployment, &[self.repo.id(), self.data().id], "")
     }
-
-    /// Global node id of one of its statuses.
-    pub fn status_node_id(self, status: usize) -> String {
-        node_id(Kind::DeploymentStatus, &[self.repo.id(), self.data().id, status as u64], "")
-    }
 }

@@ -1,9 +1,9 @@
 //! Pull requests with their reviews and comments, as they stand.
 
 use super::{Branch, Commit, Repo, World};
-use crate::github::ids::{Kind, node_id, number_of, sha_of};
+use crate::github::ids::{Kind, node_id, sha_of};
 use crate::github::index::CommitAt;
-use crate::model::{PersonId, github as model};
+use crate::model::github as model;
 use jiff::Timestamp;
 
 /// A pull request.
@@ -150,39 +150,6 @@ impl<'w> Pull<'w> {
             None => (self.data().files.len() as u64, 0),
         }
     }
-
-    /// Everybody who took part, authors first.
-    pub fn participants(self) -> Vec<PersonId> {
-        let reviewers = self.reviews().filter_map(|review| review.data().author);
-        let commenters = self.comments().filter_map(|comment| comment.data().author);
-        let mut people = Vec::new();
-        for person in self.data().author.into_iter().chain(reviewers).chain(commenters) {
-            if !people.contains(&person) {
-                people.push(person);
-            }
-        }
-        people
-    }
-
-    /// The person behind the merge: GitHub's merge commits carry their author.
-    pub fn merged_by(self) -> Option<PersonId> {
-        self.merged_at()?;
-        self.merge_commit().and_then(|commit| commit.author()).or(self.data().author)
-    }
-
-    /// The newest opinion of each reviewer.
-    pub fn opinions(self, only_opinions: bool) -> Vec<Review<'w>> {
-        let mut newest: Vec<Review<'w>> = Vec::new();
-        for review in self.reviews() {
-            let data = review.data();
-            if only_opinions && !matches!(data.state, "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED") {
-                continue;
-            }
-            newest.retain(|earlier| earlier.data().author != data.author);
-            newest.push(review);
-        }
-        newest
-    }
 }
 
 /// A review that its readers may see.
@@ -210,22 +177,6 @@ impl<'w> Review<'w> {
         let data = self.data();
         data.state != "PENDING" && data.submitted_at.is_some_and(|at| self.pull.repo.world.past(at))
     }
-
-    /// Its database id.
-    pub fn id(self) -> u64 {
-        number_of(self.pull.id(), 1, self.at)
-    }
-
-    /// Its global node id.
-    pub fn node_id(self) -> String {
-        node_id(Kind::Review, &[self.pull.repo.id(), self.pull.data().number, self.at as u64], "")
-    }
-
-    /// The file its n-th inline comment is about.
-    pub fn path(self, nth: u32) -> &'w str {
-        let files = &self.pull.data().files;
-        files.get(nth as usize % files.len().max(1)).map_or("README.md", String::as_str)
-    }
 }
 
 /// A conversation comment.
@@ -242,20 +193,4 @@ impl<'w> Comment<'w> {
     pub fn data(self) -> &'w model::Comment {
         &self.pull.data().comments[self.at]
     }
-
-    /// Its database id.
-    pub fn id(self) -> u64 {
-        number_of(self.pull.id(), 2, self.at)
-    }
-
-    /// Its global node id.
-    pub fn node_id(self) -> String {
-        node_id(Kind::Comment, &[self.pull.repo.id(), self.pull.data().number, self.at as u64], "")
-    }
-}
-
-/// Global node id of a review's n-th inline comment.
-pub fn inline_node_id(review: Review<'_>, nth: u32) -> String {
-    let pull = review.pull;
-    node_id(Kind::ReviewComment, &[pull.repo.id(), pull.data().number, review.at as u64, u64::from(nth)], "")
 }
