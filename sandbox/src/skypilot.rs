@@ -3,10 +3,8 @@
 //! A question is a request that the server works on: the POST names it in a header, `GET /api/get` waits for its result.
 
 mod auth;
-mod bodies;
 mod clusters;
 mod health;
-mod pickle;
 mod queue;
 mod requests;
 mod rows;
@@ -29,18 +27,6 @@ use std::sync::Arc;
 
 /// Prices of GPU hours, as `PRICES` may hold them.
 pub const PRICES: &str = r#"{"as_of": "2026-01-01", "gpu": {"a100": {"ondemand": 3.5, "spot": 1.25}, "h100": {"ondemand": 8.0, "spot": 3.0}, "l4": {"ondemand": 0.75, "spot": 0.26}, "l40s": {"ondemand": 1.9}, "a10g": {"ondemand": 1.2, "spot": 0.45}}}"#;
-
-/// Headers for browsers, on every answer of a new server.
-const GUARDS: [(&str, &str); 5] = [
-    (
-        "content-security-policy",
-        "default-src 'self'; script-src 'self' https://usage-v3.skypilot.co; style-src 'self' 'unsafe-inline'; font-src 'self'; connect-src 'self' https://usage-v3.skypilot.co http://localhost:* http://127.0.0.1:*; worker-src 'self' blob:; frame-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
-    ),
-    ("x-frame-options", "SAMEORIGIN"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "strict-origin-when-cross-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
-];
 
 /// Longest body that is read.
 const LONGEST: usize = 4 << 20;
@@ -106,14 +92,7 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
     let reply = match state.credentials.identify(&parts.headers, parts.uri.path()) {
         Err(refusal) => refusal,
-        Ok(identity) => {
-            // A client that says which version it speaks is told ours.
-            match health::version(&parts.headers).filter(|_| state.is_new()) {
-                None => route(&state, &parts.method, &parts.uri, &body, &id, &identity).await,
-                Some(Ok(())) => health::signed(route(&state, &parts.method, &parts.uri, &body, &id, &identity).await),
-                Some(Err(refusal)) => refusal,
-            }
-        }
+        Ok(identity) => route(&state, &parts.method, &parts.uri, &body, &id, &identity).await,
     };
     write(&reply, &id, state.is_new())
 }
@@ -121,7 +100,9 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
 async fn route(state: &State, method: &Method, uri: &http::Uri, body: &Bytes, id: &str, identity: &Identity) -> Reply {
     let wanted = match uri.path() {
         "/api/health" | "/api/get" => Method::GET,
-        "/jobs/queue" | "/status" => Method::POST,
+        "/status" => Method::POST,
+        // A new server has the old route too, where nobody looks who knows the new one.
+        "/jobs/queue" if !state.is_new() => Method::POST,
         "/jobs/queue/v2" if state.is_new() => Method::POST,
         _ => return Reply::detail(StatusCode::NOT_FOUND, "Not Found"),
     };
@@ -143,6 +124,14 @@ async fn route(state: &State, method: &Method, uri: &http::Uri, body: &Bytes, id
 enum Asked {
     Queue(Box<queue::Query>),
     Status(clusters::Query),
+}
+
+/// A body in its type; what is not known in it is ignored.
+fn parsed<T: for<'a> serde::Deserialize<'a>>(body: &Bytes) -> Result<T, Reply> {
+    serde_json::from_slice(body).map_err(|error| {
+        let wrong = json!([{ "type": "value_error", "loc": ["body"], "msg": error.to_string() }]);
+        Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": wrong }))
+    })
 }
 
 /// Begins to work on a request; the answer says nothing, its header says which request it is.
@@ -175,11 +164,6 @@ fn write(reply: &Reply, id: &str, new: bool) -> Response {
     set("server", "uvicorn");
     set("content-type", "application/json");
     set(if new { "x-skypilot-request-id" } else { "x-request-id" }, id);
-    if new {
-        for (name, text) in GUARDS {
-            set(name, text);
-        }
-    }
     for (name, text) in &reply.headers {
         set(name, text);
     }

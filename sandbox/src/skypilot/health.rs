@@ -2,13 +2,11 @@
 
 use super::auth::Identity;
 use super::{Reply, State};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 
-/// The version of its interface, and the oldest one that it speaks.
+/// The version of its interface, and its own.
 const API_VERSION: &str = "62";
-const OLDEST: i64 = 24;
-/// Its own version.
 const VERSION: &str = "0.14.1";
 
 const COMMIT: &str = "7e595970a806dcc9eefadf459f399edf1733e962";
@@ -34,28 +32,4 @@ pub(super) fn answer(state: &State, identity: &Identity) -> Reply {
         })
     };
     Reply::json(StatusCode::OK, body)
-}
-
-/// Whether a client that names its version may ask: nothing where it names none.
-pub(super) fn version(headers: &HeaderMap) -> Option<Result<(), Reply>> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let (api, own) = (text("x-skypilot-api-version")?, text("x-skypilot-version")?);
-    Some(match api.parse::<i64>() {
-        Ok(api) if api >= OLDEST => Ok(()),
-        Ok(_) => {
-            let message = format!(
-                "\u{1b}[33mYour SkyPilot client version is too old:{own}\n\u{1b}[0mThe server is running on {VERSION} and the \
-                 minimum compatible version is 0.11.0.\nUpgrade your client with:\n\u{1b}[33mpip install -U \
-                 \"skypilot=={VERSION}\"\u{1b}[0m"
-            );
-            let body = json!({"error": "version_mismatch", "message": message});
-            Err(signed(Reply::json(StatusCode::BAD_REQUEST, body)))
-        }
-        Err(_) => Err(Reply::json(StatusCode::INTERNAL_SERVER_ERROR, json!("Internal Server Error"))),
-    })
-}
-
-/// An answer that says which versions it is from.
-pub(super) fn signed(reply: Reply) -> Reply {
-    reply.with("x-skypilot-api-version", API_VERSION).with("x-skypilot-version", VERSION)
 }

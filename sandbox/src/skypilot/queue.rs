@@ -2,15 +2,15 @@
 
 use super::requests::Failure;
 use super::rows::{Row, epoch, is_terminal};
-use super::{Asked, Reply, bodies};
+use super::{Asked, Reply, parsed};
 use crate::model::Person;
-use crate::model::skypilot::{Controller, Job, Release, Server, Task};
+use crate::model::skypilot::{Controller, Job, Server, Task};
 use axum::body::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The body of a question for the queue; what is not known here is ignored, as there.
 #[derive(Debug, Default, Deserialize)]
@@ -89,7 +89,7 @@ const FIELDS: &[&str] = &[
 ];
 
 pub(super) fn read(body: &Bytes, v2: bool) -> Result<Asked, Reply> {
-    let query: Query = bodies::parsed(body)?;
+    let query: Query = parsed(body)?;
     Ok(Asked::Queue(Box::new(Query { v2, ..query })))
 }
 
@@ -196,7 +196,6 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     for row in &fitting {
         *counts.entry(row.status).or_default() += 1;
     }
-    let infrastructure: BTreeSet<String> = fitting.iter().filter_map(|row| row.infrastructure()).collect();
     let wanted: Vec<&Row<'_>> = fitting.iter().copied().filter(|row| query.wants(row.status)).collect();
     let mut ids: Vec<(f64, u64)> = Vec::new();
     for row in &wanted {
@@ -226,10 +225,7 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     let mut shown: Vec<&Row<'_>> = shown.into_iter().filter(|row| places.contains_key(&row.job.id)).collect();
     shown.sort_by_key(|row| (places.get(&row.job.id), row.number));
     let jobs: Vec<Value> = shown.iter().map(|row| slim(row.record(people, server.release, now), query)).collect();
-    Ok(json!({
-        "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts,
-        "infra_options": infrastructure,
-    }))
+    Ok(json!({ "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts }))
 }
 
 impl Query {
@@ -270,30 +266,8 @@ pub(super) fn first(server: &Server, people: &[Person], query: &Query, now: Time
     rows.sort_by_key(|row| (Reverse(row.job.id), row.number));
     let plain = |row: &Row<'_>| {
         let mut record = row.record(people, server.release, now);
-        match server.release {
-            // Such a server knew of no job groups.
-            Release::Old => {
-                record.retain(|key, _| !["execution", "is_job_group", "root_job_id"].contains(&key.as_str()));
-            }
-            // What stays of the route on a new server reads the table of tasks alone.
-            Release::New => {
-                record.retain(|key, _| !["accelerators", "cluster_resources", "infra"].contains(&key.as_str()));
-                let unread = [
-                    "user_hash",
-                    "user_name",
-                    "cloud",
-                    "region",
-                    "zone",
-                    "schedule_state",
-                    "execution",
-                    "start_at",
-                    "end_at",
-                ];
-                for member in unread {
-                    record.insert(member.to_owned(), Value::Null);
-                }
-            }
-        }
+        // Such a server knew of no job groups.
+        record.retain(|key, _| !["execution", "is_job_group", "root_job_id"].contains(&key.as_str()));
         Value::Object(record)
     };
     Ok(Value::Array(rows.iter().map(plain).collect()))

@@ -2,7 +2,7 @@
 
 use super::auth::Identity;
 use super::rows::hex;
-use super::{Reply, State, pickle};
+use super::{Reply, State};
 use crate::uri;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -61,13 +61,6 @@ impl Workshop {
         self.lock().takes = takes;
     }
 
-    /// Forgets every request, as a server that lost its database does.
-    pub fn forget(&self) {
-        let mut inner = self.lock();
-        inner.kept.clear();
-        inner.order.clear();
-    }
-
     /// An id that no request had before.
     pub(super) fn new_id(&self) -> String {
         let mut inner = self.lock();
@@ -89,49 +82,26 @@ impl Workshop {
         }
     }
 
-    /// The one request whose id begins so.
-    fn find(&self, prefix: &str, user: &str) -> Result<String, Reply> {
-        let inner = self.lock();
-        let mut found = inner
-            .kept
-            .range(prefix.to_owned()..)
-            .take_while(|(id, _)| id.starts_with(prefix))
-            .filter(|(_, kept)| kept.job.user == user);
-        let Some((id, _)) = found.next() else {
-            return Err(unknown(prefix));
-        };
-        if found.next().is_some() {
-            let detail = format!("Multiple requests found for request ID prefix: {prefix}");
-            return Err(Reply::detail(StatusCode::BAD_REQUEST, &detail));
-        }
-        Ok(id.clone())
-    }
-
     /// What came of a request, once it is done; nothing while it is not.
-    fn done(&self, id: &str) -> Option<Reply> {
+    fn done(&self, id: &str, user: &str) -> Option<Reply> {
         let inner = self.lock();
-        let Some(kept) = inner.kept.get(id) else { return Some(unknown(id)) };
+        let Some(kept) = inner.kept.get(id).filter(|kept| kept.job.user == user) else {
+            return Some(Reply::detail(StatusCode::NOT_FOUND, &format!("Request '{id}' not found")));
+        };
         (Instant::now() >= kept.ready).then(|| payload(id, &kept.job))
     }
 }
 
-fn unknown(id: &str) -> Reply {
-    Reply::detail(StatusCode::NOT_FOUND, &format!("Request '{id}' not found"))
-}
-
 pub(super) async fn get(state: &State, query: &str, identity: &Identity) -> Reply {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, prefix)) = pairs.rev().find(|(key, _)| *key == "request_id") else {
+    let Some((_, id)) = pairs.rev().find(|(key, _)| *key == "request_id") else {
         let missing =
             json!([{"type": "missing", "loc": ["query", "request_id"], "msg": "Field required", "input": null}]);
         return Reply::json(StatusCode::UNPROCESSABLE_ENTITY, json!({ "detail": missing }));
     };
-    let id = match state.workshop.find(&uri::unescape(prefix), &identity.id) {
-        Ok(id) => id,
-        Err(refusal) => return refusal,
-    };
+    let id = uri::unescape(id);
     loop {
-        if let Some(reply) = state.workshop.done(&id) {
+        if let Some(reply) = state.workshop.done(&id, &identity.id) {
             return reply;
         }
         tokio::time::sleep(LOOK).await;
@@ -142,13 +112,13 @@ fn payload(id: &str, job: &Job) -> Reply {
     let (status, value, error) = match &job.result {
         Ok(value) => ("SUCCEEDED", value.to_string(), "null".to_owned()),
         Err(Failure { kind, message }) => {
-            let error = json!({"object": pickle::exception(kind, message), "type": kind, "message": message});
+            // The real one holds a pickled exception as well, which only Python reads.
+            let error = json!({"type": kind, "message": message});
             ("FAILED", "null".to_owned(), error.to_string())
         }
     };
     let body = json!({
-        "request_id": id, "name": job.name, "entrypoint": pickle::none(), "request_body": pickle::none(),
-        "status": status, "created_at": job.created_at, "user_id": job.user, "return_value": value, "error": error,
+        "request_id": id, "name": job.name, "status": status, "created_at": job.created_at, "user_id": job.user, "return_value": value, "error": error,
         "pid": 4242, "schedule_type": "short", "user_name": null, "cluster_name": job.cluster, "status_msg": null,
         "should_retry": false, "finished_at": job.created_at, "file_mounts_blob_id": null,
     });

@@ -182,12 +182,6 @@ impl<'a> Row<'a> {
         record.as_object().cloned().unwrap_or_default()
     }
 
-    /// What the job runs on, as a filter of the server writes it.
-    pub fn infrastructure(&self) -> Option<String> {
-        let (cloud, region) = self.task.place.filter(|_| self.was_launched())?;
-        Some(format!("{}/{region}", cloud.to_lowercase()))
-    }
-
     fn accelerators(&self, release: Release) -> Value {
         match (self.task.accelerators, self.task.shape, release) {
             // A new server knows objects alone: what it cannot read is not there.
