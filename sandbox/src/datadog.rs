@@ -18,7 +18,7 @@ mod store;
 mod units;
 
 pub use keys::Keys;
-pub use read::{Event, Metadata, Series, ServiceCheck};
+pub use read::{Event, Metadata, Series};
 pub use store::{Dropped, Intaken, Store};
 
 use crate::Clock;
@@ -44,7 +44,6 @@ pub fn router(store: Store, clock: Clock, keys: Keys) -> Router {
         .route("/api/v2/series", post(intake::series))
         .route("/api/v1/distribution_points", post(intake::distributions))
         .route("/api/v1/events", post(events::event))
-        .route("/api/v1/check_run", post(events::checks))
         .layer(from_fn_with_state((datadog.clone(), false), admit));
     let reads = Router::new()
         .route("/api/v1/metrics", get(catalogue::active))

@@ -1,11 +1,11 @@
-//! The event stream and service checks.
+//! The event stream.
 
 use super::reply::{self, Refusal};
 use super::shape::{Fields, Wrong};
 use super::store::Store;
-use super::{Datadog, Event, ServiceCheck, body, normal};
+use super::{Datadog, Event, body, normal};
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
@@ -22,7 +22,8 @@ const ALERT_TYPES: [&str; 7] = ["error", "warning", "info", "success", "user_upd
 
 /// `POST /api/v1/events`.
 pub(super) async fn event(State(datadog): State<Datadog>, request: Request) -> Result<Response, Refusal> {
-    let value = json_body(request).await?;
+    let sent = body::receive(request.into_body()).await?;
+    let value = serde_json::from_slice(&sent).map_err(|error| Refusal::bad(format!("Invalid JSON: {error}")))?;
     let mut event = read_event(&value, datadog.clock.now()).map_err(Refusal::bad)?;
     event.id = datadog.store.add_event(&event)?;
     let said = json!({
@@ -31,24 +32,6 @@ pub(super) async fn event(State(datadog): State<Datadog>, request: Request) -> R
         "url": format!("/event/event?id={}", event.id),
     });
     Ok(reply::json(StatusCode::ACCEPTED, &json!({"status": "ok", "event": said})))
-}
-
-/// `POST /api/v1/check_run`: one check, or an array of them.
-pub(super) async fn checks(State(datadog): State<Datadog>, request: Request) -> Result<Response, Refusal> {
-    let value = json_body(request).await?;
-    let all = value.as_array().map_or_else(|| std::slice::from_ref(&value), Vec::as_slice);
-    let now = datadog.clock.now();
-    let checks = all.iter().map(|value| read_check(value, now)).collect::<Result<Vec<_>, Wrong>>();
-    let accepted = checks.map_err(Refusal::bad)?;
-    // Older than ten minutes is accepted and not stored, as with points.
-    let oldest = now.as_second() - 600;
-    datadog.store.add_checks(accepted.iter().filter(|check| check.ts >= oldest))?;
-    Ok(reply::json(StatusCode::ACCEPTED, &json!({"status": "ok"})).into_response())
-}
-
-async fn json_body(request: Request) -> Result<Value, Refusal> {
-    let sent = body::receive(request.into_body()).await?;
-    serde_json::from_slice(&sent).map_err(|error| Refusal::bad(format!("Invalid JSON: {error}")))
 }
 
 fn read_event(value: &Value, now: Timestamp) -> Result<Event, Wrong> {
@@ -93,25 +76,6 @@ fn read_event(value: &Value, now: Timestamp) -> Result<Event, Wrong> {
     })
 }
 
-fn read_check(value: &Value, now: Timestamp) -> Result<ServiceCheck, Wrong> {
-    let check = Fields::of(value, "check")?;
-    let name = check.required("check", check.text("check")?)?;
-    let host = check.required("host_name", check.text("host_name")?)?;
-    let status = check.required("status", check.whole("status")?)?;
-    if !(0..=3).contains(&status) {
-        return Err(format!("check.status: {status} is none of 0, 1, 2, 3"));
-    }
-    check.required("tags", check.value("tags"))?;
-    Ok(ServiceCheck {
-        name: name.to_owned(),
-        host: host.to_owned(),
-        tags: normal::tags(check.texts("tags")?),
-        ts: check.whole("timestamp")?.unwrap_or_else(|| now.as_second()),
-        status,
-        message: check.text("message")?.map(str::to_owned),
-    })
-}
-
 impl Store {
     fn add_event(&self, event: &Event) -> rusqlite::Result<i64> {
         let sql =
@@ -123,16 +87,5 @@ impl Store {
         let row = params![happened, title, text, tags, alert_type, priority, aggregation_key, source, host];
         inner.connection.execute(sql, row)?;
         Ok(inner.connection.last_insert_rowid())
-    }
-
-    fn add_checks<'a>(&self, checks: impl Iterator<Item = &'a ServiceCheck>) -> rusqlite::Result<()> {
-        let sql =
-            "insert or replace into service_checks (name, host, tags, ts, status, message) values (?, ?, ?, ?, ?, ?)";
-        let inner = self.lock();
-        let mut statement = inner.connection.prepare_cached(sql)?;
-        for ServiceCheck { name, host, tags, ts, status, message } in checks {
-            statement.execute(params![name, host, tags.join(","), ts, status, message])?;
-        }
-        Ok(())
     }
 }

@@ -60,23 +60,6 @@ pub struct Event {
     pub host: Option<String>,
 }
 
-/// A status that a service check reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceCheck {
-    /// Its name.
-    pub name: String,
-    /// The host it is about.
-    pub host: String,
-    /// Its tags, sorted.
-    pub tags: Vec<String>,
-    /// When, in Unix seconds.
-    pub ts: i64,
-    /// 0 ok, 1 warning, 2 critical, 3 unknown.
-    pub status: i64,
-    /// What it said.
-    pub message: Option<String>,
-}
-
 /// Points and observations alike.
 const ALL: &str = "select s.metric, s.tags, p.ts, p.value, 0 as observed, 0 as number
      from points p join series s on s.id = p.series
@@ -195,23 +178,6 @@ impl Store {
                 aggregation_key: row.get("aggregation_key")?,
                 source: row.get("source")?,
                 host: row.get("host")?,
-            })
-        })
-    }
-
-    /// What service checks reported, by name and time.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn service_checks(&self) -> Result<Vec<ServiceCheck>> {
-        self.rows("select * from service_checks order by name, host, tags, ts", |row| {
-            Ok(ServiceCheck {
-                name: row.get("name")?,
-                host: row.get("host")?,
-                tags: split(row.get_ref("tags")?.as_str()?),
-                ts: row.get("ts")?,
-                status: row.get("status")?,
-                message: row.get("message")?,
             })
         })
     }

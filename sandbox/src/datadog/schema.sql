@@ -50,16 +50,6 @@ create table if not exists events (
     host text
 );
 
-create table if not exists service_checks (
-    name text not null,
-    host text not null,
-    tags text not null,
-    ts integer not null,
-    status integer not null,
-    message text,
-    primary key (name, host, tags, ts)
-) without rowid;
-
 -- What was accepted and is not stored.
 create table if not exists dropped (
     at text not null,

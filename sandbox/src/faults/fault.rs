@@ -85,21 +85,6 @@ impl Fault {
         Self::answer(403, &headers, body)
     }
 
-    /// Datadog's 429, which says in headers of its own when the next window begins.
-    #[must_use]
-    pub fn datadog_limit(seconds: u64) -> Self {
-        let seconds = seconds.to_string();
-        let headers = [
-            ("x-ratelimit-limit", "100"),
-            ("x-ratelimit-period", "60"),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", seconds.as_str()),
-            ("x-ratelimit-name", "sandbox"),
-            ("content-type", "application/json"),
-        ];
-        Self::answer(429, &headers, r#"{"errors":["Too many requests"]}"#)
-    }
-
     /// What a load balancer says when nothing is behind it.
     #[must_use]
     pub fn bad_gateway() -> Self {

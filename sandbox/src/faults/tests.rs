@@ -127,7 +127,6 @@ async fn answers_in_the_upstreams_place_never_reach_it() {
     for (fault, code, header, words) in [
         (Fault::too_many(7), "429", "retry-after: 7", "Too many requests"),
         (Fault::secondary_limit(60), "403", "retry-after: 60", "You have exceeded a secondary rate limit"),
-        (Fault::datadog_limit(9), "429", "x-ratelimit-reset: 9", "errors"),
         (Fault::bad_gateway(), "502", "content-type: text/html", "<h1>502 Bad Gateway</h1>"),
         (Fault::Garbage, "200", "content-type: text/html", "<!DOCTYPE html>"),
     ] {

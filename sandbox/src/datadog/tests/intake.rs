@@ -302,20 +302,3 @@ async fn events_are_checked_kept_and_said_back() {
     }
     assert_eq!(stage.store.events().unwrap().len(), 4);
 }
-
-#[tokio::test]
-async fn service_checks_keep_the_latest_status_of_a_second() {
-    let stage = Stage::new();
-    let check = |status: i64, ts: i64| json!({"check": "app.ok", "host_name": "h", "status": status, "tags": ["A:1"], "timestamp": ts});
-    for body in [json!([check(0, NOW), check(2, NOW)]), check(1, NOW - 601)] {
-        let (status, answer) = stage.post("/api/v1/check_run", &body).await;
-        assert_eq!((status, answer), (StatusCode::ACCEPTED, json!({"status": "ok"})));
-    }
-    let kept = stage.store.service_checks().unwrap();
-    assert_eq!((kept.len(), kept[0].status, kept[0].tags.as_slice()), (1, 2, &["a:1".to_owned()][..]));
-    for place in ["/check", "/host_name", "/status", "/tags"] {
-        let (status, _) = stage.post("/api/v1/check_run", &changed(&check(0, NOW), place, None)).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{place}");
-    }
-    assert_eq!(stage.post("/api/v1/check_run", &check(4, NOW)).await.0, StatusCode::BAD_REQUEST);
-}
