@@ -2,9 +2,10 @@
 
 use crate::config::{self, Settings};
 use crate::output::{self, Format};
-use crate::registry::{self, Run};
-use indicatif::{ProgressBar, ProgressStyle};
-use shared::{Env, Event, Result};
+use crate::progress::Progress;
+use crate::registry::{self, Entry, Run};
+use jiff::Timestamp;
+use shared::{Env, Error, Event, Report, Result, floor};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub struct Args {
     /// Only this one of the configured targets, such as acme/web.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// The time of the run, floored to fifteen minutes; now by default.
+    /// The time of the run, floored to fifteen minutes, such as 2026-01-08T12:00:00Z; now by default.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// How to show what was collected.
@@ -31,32 +32,10 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
-    let entries = registry::named(&args.names);
-    let wall = config::wall(&settings)?;
-    let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
-    let mut event = Event::new(time, wall);
-    event.not_ahead()?;
-    if let Some(target) = &args.target {
-        event = event.for_target(target);
-    }
+    let event = event(&args, config::wall(&settings)?)?;
     let env = Env::load(with_defaults(settings, args.push)).await?;
-    let mut reports = Vec::new();
-    let mut failed = false;
-    for entry in entries {
-        let spinner = spinner(entry.name);
-        let run = Run { push: args.push, time: TIME };
-        let result = (entry.run)(&env.apart(), &event, run).await;
-        spinner.finish_and_clear();
-        match result {
-            Ok(report) => reports.push(report),
-            // One collector that cannot start does not keep the others from their work.
-            Err(error) if args.names.len() > 1 || args.names[0] == "all" => {
-                output::complain(&format!("{}: {}", entry.name, error.with_causes()));
-                failed = true;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let entries = registry::having(registry::named(&args.names), &env, args.target.as_deref()).await?;
+    let (reports, mut failed) = reports(&entries, &env, &event, args.push).await?;
     output::show(&reports, args.format, verbose)?;
     for report in reports {
         output::remarks(&report, args.format);
@@ -69,17 +48,40 @@ pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCo
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// The event that these arguments stand for.
+fn event(args: &Args, wall: Timestamp) -> Result<Event> {
+    let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
+    let event = Event::new(time, wall);
+    event.not_ahead().map_err(|_| {
+        let problem = format!("{time} lies in the future, and it is {wall} now");
+        Error::config("--at", format!("{problem}, e.g. --at {}", floor(wall)))
+    })?;
+    Ok(args.target.iter().fold(event, Event::for_target))
+}
+
+/// What each of the collectors reports, and whether one of several could not start.
+async fn reports(entries: &[&Entry], env: &Env, event: &Event, push: bool) -> Result<(Vec<Report>, bool)> {
+    let progress = Progress::new("asking");
+    let (mut reports, mut failed) = (Vec::new(), false);
+    for entry in entries {
+        let (env, run) = (env.apart(), Run { push, time: TIME });
+        match progress.during(entry.name, (entry.run)(&env, event, run)).await {
+            Ok(report) => reports.push(report),
+            // One collector that cannot start does not keep the others from their work.
+            Err(error) if entries.len() > 1 => {
+                output::complain(&format!("{}: {}", entry.name, error.with_causes()));
+                failed = true;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((reports, failed))
+}
+
 /// Without `--push` nobody is asked for what only the sink needs.
 fn with_defaults(mut settings: Settings, push: bool) -> Settings {
     if !push {
         settings.entry("DD_ENV".to_owned()).or_insert_with(|| "local".to_owned());
     }
     settings
-}
-
-fn spinner(name: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(format!("{name}: asking"));
-    bar.set_style(ProgressStyle::default_spinner());
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }

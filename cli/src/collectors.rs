@@ -2,64 +2,286 @@
 
 use crate::config::{self, Settings};
 use crate::output;
-use crate::registry::{Entry, LastRun, REGISTRY};
+use crate::progress::Progress;
+use crate::registry::{self, LastRun, REGISTRY};
+use crate::view::{self, Entry, Verdict, View};
+use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use shared::{Env, Result, Store};
 use std::process::ExitCode;
 
-const HEADER: [&str; 9] =
-    ["collector", "target", "last run", "age", "up", "gaps", "pending", "last whole fetch", "metrics"];
-
 /// A run that fails as a whole keeps nothing: it shows as one that has been missing for so long.
 const LATE: SignedDuration = SignedDuration::from_mins(30);
 
-pub async fn run(settings: Settings) -> Result<ExitCode> {
+/// A collector, and how the last run of each of its targets went.
+struct Block {
+    name: &'static str,
+    metrics: usize,
+    checks: usize,
+    /// The error says why it is not configured.
+    targets: Result<Vec<Target>>,
+}
+
+/// A target, and how its last run went, if there was one; the error says why that is not known.
+struct Target {
+    name: String,
+    last: Result<Option<LastRun>>,
+}
+
+pub async fn run(settings: Settings, verbose: bool) -> Result<ExitCode> {
     let wall = config::wall(&settings)?;
     let env = Env::load(settings).await?;
     let store = Store::open(&env).await?;
-    let mut table = output::new_table(&HEADER);
-    let mut code = ExitCode::SUCCESS;
-    for entry in REGISTRY {
-        match (entry.targets)(&env).await {
-            Err(error) => drop(table.add_row(row(entry, &format!("not configured: {error}"), None, wall))),
-            Ok(targets) => {
-                for target in targets {
-                    let last = (entry.last)(&store, &target, wall).await;
-                    let last = last.unwrap_or_else(|error| {
-                        output::complain(&format!("{} {target}: {}", entry.name, error.with_causes()));
-                        code = ExitCode::FAILURE;
-                        None
-                    });
-                    table.add_row(row(entry, &target, last, wall));
-                }
-            }
-        }
-    }
-    output::print(&format!("{table}\n"))?;
-    Ok(code)
+    let progress = Progress::new("reading the last runs of");
+    let blocks = REGISTRY.iter().map(|entry| progress.during(entry.name, block(entry, &env, &store, wall)));
+    let blocks = future::join_all(blocks).await;
+    drop(progress);
+    output::print_page(&page(&blocks, wall, View::of_terminal(verbose)))?;
+    let mut targets = blocks.iter().filter_map(|block| block.targets.as_ref().ok()).flatten();
+    Ok(if targets.any(|target| target.last.is_err()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn row(entry: &Entry, target: &str, last: Option<LastRun>, wall: Timestamp) -> [String; 9] {
-    let metrics = entry.metrics.len().to_string();
-    let Some(LastRun { at, whole_at, gaps, pending }) = last else {
-        let none = || "-".to_owned();
-        return [entry.name.to_owned(), target.to_owned(), none(), none(), none(), none(), none(), none(), metrics];
+async fn block(entry: &registry::Entry, env: &Env, store: &Store, wall: Timestamp) -> Block {
+    let targets = match (entry.targets)(env).await {
+        Err(error) => Err(error),
+        Ok(names) => {
+            let mut targets = Vec::new();
+            for name in names {
+                let last = (entry.last)(store, &name, wall).await;
+                targets.push(Target { name, last });
+            }
+            Ok(targets)
+        }
     };
-    let is_late = wall.duration_since(at) > LATE;
-    let up = if gaps.is_empty() && !is_late { "yes" } else { "no" };
-    let late = is_late.then(|| "no run since".to_owned());
-    let gaps: Vec<String> = gaps.into_keys().chain(late).collect();
-    let pending = pending.into_iter().filter(|(_, missing)| *missing > 0);
-    let pending: Vec<String> = pending.map(|(part, missing)| format!("{part} {missing}")).collect();
-    [
-        entry.name.to_owned(),
-        target.to_owned(),
-        at.to_string(),
-        format!("{} min", wall.duration_since(at).as_mins()),
-        up.to_owned(),
-        gaps.join(", "),
-        pending.join(", "),
-        whole_at.to_string(),
-        metrics,
-    ]
+    Block { name: entry.name, metrics: entry.metrics.len(), checks: entry.checks.len(), targets }
+}
+
+/// A block for each collector, and what they come to.
+fn page(blocks: &[Block], wall: Timestamp, view: View) -> String {
+    let (mut text, mut verdicts) = (String::new(), Vec::new());
+    for block in blocks {
+        text.push_str(&view.heading(&[block.name]));
+        if view.verbose {
+            let has = [output::counted(block.metrics, "metric"), output::counted(block.checks, "check")];
+            text.push_str(&view.remark(&has.join(", "), 2));
+        }
+        let entries = match &block.targets {
+            Ok(targets) => targets.iter().map(|target| entry(block.name, target, wall, view.verbose)).collect(),
+            Err(error) => vec![Entry::new(Verdict::Open("off"), "not configured", vec![error.with_causes()])],
+        };
+        text.push_str(&[view.entries(&entries), "\n".to_owned()].concat());
+        if block.targets.is_ok() {
+            verdicts.extend(entries.iter().map(Entry::verdict));
+        }
+    }
+    text + &sum_up(blocks, &verdicts, view)
+}
+
+/// The last line: how many targets need attention, how many have not run yet, and which collectors have none.
+fn sum_up(blocks: &[Block], verdicts: &[Verdict], view: View) -> String {
+    let count = |wanted: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let bad = count(|verdict| matches!(verdict, Verdict::Bad(_)));
+    let good = count(|verdict| matches!(verdict, Verdict::Good(_)));
+    let open = verdicts.len() - bad - good;
+    let Some(worst) = verdicts.iter().min() else {
+        let text = "no target is configured; `vitals check` says what is missing";
+        return view.conclusion(text, Verdict::Open("off"));
+    };
+    let mut texts = vec![view::attention(bad, good, verdicts.len())];
+    if open > 0 {
+        texts.push(format!("{open} without a run"));
+    }
+    let off: Vec<&str> = blocks.iter().filter(|block| block.targets.is_err()).map(|block| block.name).collect();
+    if !off.is_empty() {
+        texts.push(format!("not configured: {}", off.join(", ")));
+    }
+    view.conclusion(&texts.join("; "), *worst)
+}
+
+/// The line of a target.
+fn entry(collector: &str, target: &Target, wall: Timestamp, verbose: bool) -> Entry {
+    let (verdict, texts) = match &target.last {
+        Err(error) => (Verdict::Bad("unknown"), vec![error.with_causes()]),
+        Ok(None) => (Verdict::Open("no run"), vec![format!("run it: vitals collect {collector}")]),
+        Ok(Some(last)) => {
+            let verdict = if wall.duration_since(last.at) > LATE {
+                Verdict::Bad("late")
+            } else if last.gaps.is_empty() {
+                Verdict::Good("up")
+            } else {
+                Verdict::Bad("failed")
+            };
+            (verdict, told(last, wall, verbose))
+        }
+    };
+    Entry::new(verdict, &target.name, texts)
+}
+
+/// What there is to say of the last run: when it was, which parts failed, and which are still filling.
+fn told(last: &LastRun, wall: Timestamp, verbose: bool) -> Vec<String> {
+    let mut texts = vec![format!("last run {}, {}", output::time(last.at), age(wall.duration_since(last.at)))];
+    if verbose {
+        texts.push(format!("last full fetch {}", output::time(last.whole_at)));
+    }
+    texts.extend(last.gaps.iter().map(|(part, why)| output::failed_part(part, why)));
+    let pending = last.pending.iter().filter(|(_, missing)| **missing > 0);
+    texts.extend(pending.map(|(part, missing)| output::filling_part(part, *missing)));
+    texts
+}
+
+/// How long ago something was, in the unit that people would use.
+fn age(age: SignedDuration) -> String {
+    match (age.as_mins(), age.as_hours()) {
+        (minutes, _) if minutes < 120 => format!("{minutes} min ago"),
+        (_, hours) if hours < 48 => format!("{hours} h ago"),
+        (_, hours) => format!("{} days ago", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::Error;
+    use shared::testing::at;
+
+    fn last(time: &str, gaps: &[(&str, &str)], pending: &[(&str, u64)]) -> LastRun {
+        LastRun {
+            at: at(time),
+            whole_at: at("2026-01-08T06:00:00Z"),
+            gaps: gaps.iter().map(|(part, why)| ((*part).to_owned(), (*why).to_owned())).collect(),
+            pending: pending.iter().map(|(part, missing)| ((*part).to_owned(), *missing)).collect(),
+        }
+    }
+
+    fn blocks() -> Vec<Block> {
+        let target = |name: &str, last| Target { name: name.to_owned(), last };
+        let targets = vec![
+            target("acme/web", Ok(Some(last("2026-01-08T12:00:00Z", &[], &[("files", 12), ("dora", 0)])))),
+            target(
+                "acme/api",
+                Ok(Some(last(
+                    "2026-01-08T12:00:00Z",
+                    &[("pulls", "github answered 503 to /repos/acme/api/pulls")],
+                    &[],
+                ))),
+            ),
+            target("acme/old", Ok(Some(last("2026-01-05T12:00:00Z", &[], &[])))),
+            target("acme/new", Ok(None)),
+            target("acme/bad", Err(Error::store("read snapshots/github/acme%2Fbad/latest", "no such bucket"))),
+        ];
+        vec![
+            Block { name: "github", metrics: 58, checks: 12, targets: Ok(targets) },
+            Block {
+                name: "asana",
+                metrics: 20,
+                checks: 3,
+                targets: Err(Error::config("ASANA_WORKSPACES", "not set, e.g. ASANA_WORKSPACES=acme=1200000000000001")),
+            },
+        ]
+    }
+
+    fn shown(blocks: &[Block], width: usize, verbose: bool) -> String {
+        page(blocks, at("2026-01-08T12:04:00Z"), View::new(width, false, verbose))
+    }
+
+    #[test]
+    fn each_target_says_how_its_last_run_went_and_the_last_line_what_they_come_to() {
+        assert_eq!(
+            shown(&blocks(), 80, false),
+            "\
+github
+  up      acme/web  last run 2026-01-08 12:00 UTC, 4 min ago
+                    files is filling: 12 answers still missing; the next run
+                    continues
+  failed  acme/api  last run 2026-01-08 12:00 UTC, 4 min ago
+                    pulls failed: github answered 503 to /repos/acme/api/pulls
+  late    acme/old  last run 2026-01-05 12:00 UTC, 3 days ago
+  no run  acme/new  run it: vitals collect github
+  unknown acme/bad  the store failed to read snapshots/github/acme%2Fbad/latest:
+                    no such bucket
+
+asana
+  off     not configured  ASANA_WORKSPACES: not set, e.g.
+                          ASANA_WORKSPACES=acme=1200000000000001
+
+3 of 5 need attention; 1 without a run; not configured: asana
+"
+        );
+    }
+
+    #[test]
+    fn a_narrow_page_keeps_every_word_and_more_is_said_to_whoever_wants_it() {
+        let mut blocks = blocks();
+        if let Ok(targets) = &mut blocks[0].targets {
+            targets.truncate(2);
+        }
+        assert_eq!(
+            shown(&blocks, 40, true),
+            "\
+github
+  58 metrics, 12 checks
+  up      acme/web
+            last run 2026-01-08 12:00
+            UTC, 4 min ago
+            last full fetch 2026-01-08
+            06:00 UTC
+            files is filling: 12 answers
+            still missing; the next run
+            continues
+  failed  acme/api
+            last run 2026-01-08 12:00
+            UTC, 4 min ago
+            last full fetch 2026-01-08
+            06:00 UTC
+            pulls failed: github
+            answered 503 to
+            /repos/acme/api/pulls
+
+asana
+  20 metrics, 3 checks
+  off     not configured
+            ASANA_WORKSPACES: not set,
+            e.g. ASANA_WORKSPACES=acme=
+            1200000000000001
+
+1 of 2 needs attention; not
+  configured: asana
+"
+        );
+    }
+
+    #[test]
+    fn a_run_is_late_after_half_an_hour_and_not_before() {
+        let of = |minutes: i64| {
+            let wall = at("2026-01-08T12:00:00Z") + SignedDuration::from_mins(minutes);
+            let last = Ok(Some(last("2026-01-08T12:00:00Z", &[], &[])));
+            let target = Target { name: "acme/web".to_owned(), last };
+            entry("github", &target, wall, false).verdict()
+        };
+        assert_eq!([of(30), of(31)], [Verdict::Good("up"), Verdict::Bad("late")]);
+    }
+
+    #[test]
+    fn an_age_is_told_in_the_unit_that_people_would_use() {
+        for (minutes, expected) in [(0, "0 min ago"), (119, "119 min ago"), (120, "2 h ago"), (2880, "2 days ago")] {
+            assert_eq!(age(SignedDuration::from_mins(minutes)), expected);
+        }
+    }
+
+    #[test]
+    fn a_target_without_a_run_is_neither_well_nor_in_need_of_attention() {
+        let mut blocks = blocks();
+        blocks.truncate(1);
+        if let Ok(targets) = &mut blocks[0].targets {
+            targets.retain(|target| ["acme/web", "acme/new"].contains(&target.name.as_str()));
+        }
+        let text = shown(&blocks, 80, false);
+        assert!(text.ends_with("\n1 of 2 ok; 1 without a run\n"), "{text}");
+    }
+
+    #[test]
+    fn without_any_target_it_says_where_to_find_out_what_is_missing() {
+        let text = shown(&blocks()[1..], 80, false);
+        assert!(text.ends_with("\nno target is configured; `vitals check` says what is missing\n"), "{text}");
+    }
 }

@@ -16,7 +16,10 @@ pub fn read(file: &Path) -> Result<Settings> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && file == Path::new("vitals.toml") => {
             Settings::new()
         }
-        Err(error) => return Err(Error::config("--config", format!("{}: {error}", file.display()))),
+        Err(error) => {
+            let problem = format!("cannot read {}: {error}", file.display());
+            return Err(Error::config("--config", format!("{problem}, e.g. --config vitals.toml")));
+        }
     };
     settings.extend(std::env::vars());
     Ok(settings)

@@ -2,8 +2,10 @@
 
 use crate::output;
 use crate::registry::{REGISTRY, Run};
+use crate::view::{Number, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
+use sandbox::datadog::Series;
 use sandbox::{Clock, Options, Sandbox, Seed};
 use shared::{Env, Error, Event, GRID, Report, Result};
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ pub struct Args {
 /// The instant the story of the pretend organisation is told around.
 const EPOCH: i64 = 1_767_873_600;
 
-pub async fn run(args: Args) -> Result<ExitCode> {
+pub async fn run(args: Args, verbose: bool) -> Result<ExitCode> {
     let started = Instant::now();
     let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::local("place the story in time", error))?;
     clear(&args.out)?;
@@ -51,7 +53,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
     let story = live(&Env::load(settings).await?, &clock, args.hours).await?;
-    show(&sandbox)?;
+    show(&sandbox, verbose)?;
     story.sum_up(args.hours, started);
     eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
     Ok(ExitCode::SUCCESS)
@@ -152,19 +154,80 @@ fn clear(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(MARK), b"")).map_err(failed)
 }
 
-/// What is now in the store: each series with its number of points and the last of them.
-fn show(sandbox: &Sandbox) -> Result<()> {
-    const BASE: [&str; 5] = ["source:", "env:", "service:", "collector:", "workflow_category:"];
-    let mut table = output::new_table(&["metric", "tags", "points", "last value"]);
-    for series in sandbox.store().series("*").map_err(|error| Error::local("read the points", error))? {
-        let tags: Vec<&str> = series
-            .tags
-            .iter()
-            .map(String::as_str)
-            .filter(|tag| !BASE.iter().any(|base| tag.starts_with(base)))
-            .collect();
-        let last = series.points.last().map(|(_, value)| format!("{value:.2}")).unwrap_or_default();
-        table.add_row([series.metric, tags.join(" "), series.points.len().to_string(), last]);
+/// What is now in the store: each series with the last of its points, and how many there are.
+fn show(sandbox: &Sandbox, verbose: bool) -> Result<()> {
+    let all = sandbox.store().series("*").map_err(|error| Error::local("read the points", error))?;
+    output::print_page(&page(&groups(&all, verbose), View::of_terminal(verbose)))
+}
+
+/// The lines of the series, by their collectors.
+fn groups(all: &[Series], verbose: bool) -> BTreeMap<&str, Vec<Number>> {
+    let mut groups: BTreeMap<&str, Vec<Number>> = BTreeMap::new();
+    for series in all {
+        let collector = series.tags.iter().find_map(|tag| tag.strip_prefix("collector:")).unwrap_or_default();
+        groups.entry(collector).or_default().push(number(series, verbose));
     }
-    output::print(&format!("{table}\n"))
+    groups
+}
+
+/// The line of a series. What all series say is left out, and so are the keys of its tags, unless somebody wants more.
+fn number(series: &Series, verbose: bool) -> Number {
+    const BASE: [&str; 5] = ["source:", "env:", "service:", "collector:", "workflow_category:"];
+    let own = series.tags.iter().map(String::as_str).filter(|tag| !BASE.iter().any(|base| tag.starts_with(base)));
+    let own = own.map(|tag| if verbose { tag } else { tag.split_once(':').map_or(tag, |(_, value)| value) });
+    let what: Vec<&str> = std::iter::once(series.metric.as_str()).chain(own).collect();
+    let last = series.points.last().map(|(_, value)| output::number(*value)).unwrap_or_default();
+    let points = output::counted(series.points.len(), "point");
+    Number { what: what.join(" "), value: last, unit: format!("last of {points}") }
+}
+
+fn page(groups: &BTreeMap<&str, Vec<Number>>, view: View) -> String {
+    let blocks = groups.iter().map(|(collector, lines)| view.heading(&[collector]) + &view.numbers(lines));
+    let series: usize = groups.values().map(Vec::len).sum();
+    blocks.collect::<Vec<_>>().join("\n") + "\n" + &view.remark(&format!("{series} series"), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(metric: &str, tags: &[&str], points: &[(i64, f64)]) -> Series {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        Series { metric: metric.to_owned(), tags, points: points.to_vec() }
+    }
+
+    #[test]
+    fn each_series_is_a_line_with_the_last_of_its_points_in_the_block_of_its_collector() {
+        let all = [
+            series("github.prs.open", &["collector:github", "env:demo", "repo:acme/web"], &[(0, 3.0), (900, 4.0)]),
+            series("asana.tasks", &["collector:asana", "workspace:acme", "source:cron"], &[(0, 2.5)]),
+            series(
+                "github.ci.duration_p50_minutes",
+                &["collector:github", "repo:acme/web", "workflow:nightly"],
+                &[(0, 1.0)],
+            ),
+        ];
+        let shown = |width, verbose| page(&groups(&all, verbose), View::new(width, false, verbose));
+        let wide = "asana
+  asana.tasks acme  2.500 last of 1 point
+
+github
+  github.prs.open acme/web                         4 last of 2 points
+  github.ci.duration_p50_minutes acme/web nightly  1 last of 1 point
+
+3 series
+";
+        assert_eq!(shown(80, false), wide);
+        let narrow = "asana
+  asana.tasks workspace:acme  2.500 last of 1 point
+
+github
+  github.prs.open repo:acme/web         4 last of 2 points
+  github.ci.duration_p50_minutes        1 last of 1 point
+    repo:acme/web workflow:nightly
+
+3 series
+";
+        assert_eq!(shown(58, true), narrow);
+    }
 }

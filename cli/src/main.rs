@@ -9,8 +9,10 @@ mod demo;
 mod metrics;
 mod output;
 mod page;
+mod progress;
 mod readback;
 mod registry;
+mod view;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -26,7 +28,7 @@ struct Cli {
     /// The settings file.
     #[arg(long, global = true, value_name = "FILE", default_value = "vitals.toml")]
     config: PathBuf,
-    /// Say more: -v what is done, -vv every detail.
+    /// Show and log more: -v more rows and what is done, -vv every detail.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
@@ -35,18 +37,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A pretend organisation, a day of history, and what is then in the store
+    /// Run every collector over a day of a pretend organisation, and show what is then in the store
     Demo(demo::Args),
-    /// Run collectors and show what they say; nothing goes to Datadog without --push
+    /// Run collectors once and show what they measured; nothing goes to Datadog without --push
     Collect(collect::Args),
-    /// What collectors there are, when each last ran and how it went
+    /// List the collectors, and how the last run of each target went
     #[command(alias = "list-collectors")]
     Collectors,
-    /// The catalogue of metrics
+    /// List the metrics, and what each of them means
     Metrics(metrics::Args),
-    /// Configuration, credentials, reachability and permissions, and what to do about each failure
+    /// Check configuration, credentials, reachability and permissions, and say what to do about each failure
     Check(check::Args),
-    /// What is generated from the catalogue
+    /// Write what is generated from the metrics
     #[command(subcommand)]
     Catalogue(catalogue::Command),
 }
@@ -72,14 +74,15 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> shared::Result<ExitCode> {
     let settings = config::read(&cli.config)?;
     let quiet = shared::Env::of(settings.clone());
+    let verbose = cli.verbose > 0;
     let level = ["error", "info", "debug"][usize::from(cli.verbose).min(2)];
     shared::logs(&quiet, shared::Logs::Text, level)?;
     match cli.command {
-        Command::Demo(args) => demo::run(args).await,
-        Command::Collect(args) => collect::run(args, settings, cli.verbose > 0).await,
-        Command::Collectors => collectors::run(settings).await,
-        Command::Metrics(args) => metrics::run(&args),
-        Command::Check(args) => check::run(args, settings).await,
+        Command::Demo(args) => demo::run(args, verbose).await,
+        Command::Collect(args) => collect::run(args, settings, verbose).await,
+        Command::Collectors => collectors::run(settings, verbose).await,
+        Command::Metrics(args) => metrics::run(&args, verbose),
+        Command::Check(args) => check::run(args, settings, verbose).await,
         Command::Catalogue(command) => catalogue::run(&command),
     }
 }

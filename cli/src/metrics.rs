@@ -2,6 +2,7 @@
 
 use crate::catalogue;
 use crate::output;
+use crate::view::View;
 use serde_json::{Value, json};
 use shared::{Metric, Result};
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Args {
     /// Only names that hold this text; `*` stands for any text.
+    #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
     /// How to show them.
     #[arg(long, value_enum, default_value_t = Form::Table)]
@@ -18,40 +20,54 @@ pub struct Args {
 /// The forms of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
-    /// A table for people.
+    /// A page for people.
     Table,
     /// One JSON document.
     Json,
 }
 
-pub fn run(args: &Args) -> Result<ExitCode> {
-    let wanted = |name: &str| args.pattern.as_deref().is_none_or(|pattern| matches(pattern, name));
-    let rows: Vec<&Metric> = catalogue::rows().into_iter().filter(|row| wanted(row.name)).collect();
+pub fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
+    let wanted = |row: &&Metric| args.pattern.as_deref().is_none_or(|pattern| matches(pattern, row.name));
+    let all = catalogue::rows();
+    let rows: Vec<&Metric> = all.iter().copied().filter(wanted).collect();
     if rows.is_empty() {
-        eprintln!("vitals: no metric matches `{}`", args.pattern.as_deref().unwrap_or_default());
+        let pattern = args.pattern.as_deref().unwrap_or_default();
+        output::complain(&format!("no metric matches `{pattern}`; `vitals metrics` lists all of them"));
         return Ok(ExitCode::FAILURE);
     }
-    output::print(&match args.format {
-        Form::Table => table(&rows),
-        Form::Json => format!("{:#}\n", json!({"metrics": rows.iter().map(|row| object(row)).collect::<Vec<_>>()})),
-    })?;
+    match args.format {
+        Form::Table => {
+            let groups = catalogue::groups().into_iter();
+            let groups =
+                groups.map(|(title, rows)| (title, rows.into_iter().filter(wanted).collect())).collect::<Vec<_>>();
+            output::print_page(&page(&groups, all.len(), View::of_terminal(verbose)))?;
+        }
+        Form::Json => {
+            let rows: Vec<Value> = rows.into_iter().map(object).collect();
+            output::print(&format!("{:#}\n", json!({ "metrics": rows })))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[&Metric]) -> String {
-    let mut table = output::new_table(&["metric", "kind", "unit", "tags", "over members", "better", "meaning"]);
-    for row in rows {
-        table.add_row([
-            row.name,
-            row.kind.word(),
-            &output::unit(row),
-            &row.tags.join(", "),
-            row.fold.word(),
-            row.better.word(),
-            row.help.trim(),
-        ]);
+/// A block for each group, and how many of all rows they hold.
+fn page(groups: &[(&str, Vec<&Metric>)], all: usize, view: View) -> String {
+    let mut text = String::new();
+    for (title, rows) in groups.iter().filter(|(_, rows)| !rows.is_empty()) {
+        text.push_str(&view.heading(&[title]));
+        text.extend(rows.iter().map(|row| view.definition(row.name, &facts(row, view.verbose), row.help.trim())));
+        text.push('\n');
     }
-    format!("{table}\n")
+    let shown: usize = groups.iter().map(|(_, rows)| rows.len()).sum();
+    let more = if view.verbose { "" } else { "; -v also says which way is good" };
+    text + &view.remark(&format!("{shown} of {all} metrics{more}"), 0)
+}
+
+/// The kind, the unit and the tags of a row.
+fn facts(row: &Metric, verbose: bool) -> String {
+    let tags = if row.tags.is_empty() { String::new() } else { format!(", by {}", row.tags.join(" ")) };
+    let facts = format!("{}, {}{tags}", row.kind.word(), output::unit(row));
+    if verbose { format!("{facts}; over members: {}, better: {}", row.fold.word(), row.better.word()) } else { facts }
 }
 
 fn object(row: &Metric) -> Value {
@@ -82,7 +98,60 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::*;
+
+    shared::catalogue! {
+        /// Pull requests merged in the last seven days, into any branch, bots included.
+        MERGED = Gauge "thing.prs.merged_7d" in Item by ["repo"], fold Sum, better Up;
+        /// Median of the waiting times of jobs, over the jobs of the last hour that have started by now.
+        WAITED = Gauge "thing.jobs.waiting_time_minutes.p50" in Minute by ["class", "repo"], fold None, better Down;
+        /// Always 1.
+        BUILD = Gauge "thing.build" in One by [], fold Sum, better Neither;
+    }
+
+    fn shown(width: usize, verbose: bool) -> String {
+        let groups = [("thing", vec![&MERGED, &WAITED]), ("nothing", vec![]), ("Every collector", vec![&BUILD])];
+        page(&groups, 9, View::new(width, false, verbose))
+    }
+
+    #[test]
+    fn a_metric_is_a_name_with_its_facts_beside_it_and_its_meaning_below() {
+        assert_eq!(METRICS.len(), 3);
+        assert_eq!(
+            shown(80, false),
+            "\
+thing
+  thing.prs.merged_7d  gauge, item, by repo
+    Pull requests merged in the last seven days, into any branch, bots included.
+  thing.jobs.waiting_time_minutes.p50  gauge, minute, by class repo
+    Median of the waiting times of jobs, over the jobs of the last hour that
+    have started by now.
+
+Every collector
+  thing.build  gauge, unit
+    Always 1.
+
+3 of 9 metrics; -v also says which way is good
+"
+        );
+    }
+
+    #[test]
+    fn facts_without_room_beside_a_name_stand_below_it() {
+        let text = shown(56, true);
+        assert!(
+            text.contains(
+                "  thing.jobs.waiting_time_minutes.p50
+    gauge, minute, by class repo; over members: none,
+    better: down
+    Median of the waiting times of jobs, over the jobs
+    of the last hour that have started by now.
+"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("\n3 of 9 metrics\n"), "{text}");
+    }
 
     #[test]
     fn a_pattern_is_a_part_of_the_name_or_has_stars() {

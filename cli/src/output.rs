@@ -1,12 +1,14 @@
-//! How samples are shown: a table for people, and three forms for programs.
+//! How samples are shown: a page for people, and three forms for programs.
 
-use crate::page::{View, page};
-use comfy_table::{Table, presets};
+use crate::page::page;
+use crate::view::View;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use shared::{Error, Kind, Report, Result, Sample};
+use shared::{Error, Findings, Kind, Report, Result, Sample, heartbeat::Share};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::Write;
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -24,8 +26,7 @@ pub enum Format {
 /// Writes the reports to standard output.
 pub fn show(reports: &[Report], format: Format, verbose: bool) -> Result<()> {
     let text = match format {
-        // What upstreams say is made harmless as the page is written: its own colours must reach the terminal.
-        Format::Table => return write(&page(reports, View::of_terminal(verbose))),
+        Format::Table => return print_page(&page(reports, View::of_terminal(verbose))),
         Format::Json => json_text(reports),
         Format::Lines => lines(reports),
         Format::Prometheus => prometheus(reports),
@@ -36,6 +37,11 @@ pub fn show(reports: &[Report], format: Format, verbose: bool) -> Result<()> {
 /// Writes text to standard output; a reader that went away, as `head` does, is no error.
 pub fn print(text: &str) -> Result<()> {
     write(&harmless(text))
+}
+
+/// Writes a page, whose colours must reach the terminal: a [`View`] has made all of it harmless that it was given.
+pub fn print_page(page: &str) -> Result<()> {
+    write(page)
 }
 
 fn write(text: &str) -> Result<()> {
@@ -60,14 +66,6 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     if text.contains(obeyed) { Cow::Owned(text.replace(obeyed, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-/// An empty table in the form that the terminal, or the pipe, can show.
-pub fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    let preset = if std::io::stdout().is_terminal() { presets::UTF8_FULL_CONDENSED } else { presets::ASCII_MARKDOWN };
-    table.load_style(preset).set_header(header);
-    table
-}
-
 fn known(report: &Report) -> Vec<&Sample> {
     let mut samples: Vec<&Sample> = report.samples.iter().filter(|sample| sample.value().is_some()).collect();
     samples.sort_by_cached_key(|sample| (sample.name().to_owned(), sample.tags().to_vec(), sample.time()));
@@ -82,6 +80,34 @@ pub fn unit(metric: &shared::Metric) -> String {
 /// A value as people read it.
 pub fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.3}") }
+}
+
+/// A time as people read it.
+pub fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A number of things, such as `1 answer` or `12 answers`.
+pub fn counted(number: impl Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// That a part failed, and why.
+pub fn failed_part(part: &str, why: &str) -> String {
+    format!("{part} failed: {why}")
+}
+
+/// That a part is not complete yet, and what for.
+pub fn filling_part(part: &str, missing: u64) -> String {
+    format!("{part} is filling: {} still missing; the next run continues", counted(missing, "answer"))
+}
+
+/// That records of a part are left out.
+pub fn unread_part(part: &str, records: u64) -> String {
+    let are = if records == 1 { "is" } else { "are" };
+    format!("{} of {part} cannot be interpreted and {are} left out", counted(records, "record"))
 }
 
 fn json_text(reports: &[Report]) -> String {
@@ -179,28 +205,32 @@ fn labels(sample: &Sample) -> String {
 
 /// What a person should know of a run beside its numbers; a page says most of it itself.
 pub fn remarks(report: &Report, format: Format) {
-    let parts = if format == Format::Table { Vec::new() } else { of_parts(report) };
-    for line in parts.into_iter().chain(of_the_run(report)) {
+    if format == Format::Table {
+        let view = View::of_terminal(false);
+        let lines = of_the_run(report).into_iter();
+        return lines.for_each(|line| eprint!("{}", view.sentence(&format!("{}: {line}", report.collector), 0)));
+    }
+    for line in of_parts(report).into_iter().chain(of_the_run(report)) {
         eprintln!("{}: {}", report.collector, harmless(&line));
     }
 }
 
 /// What of each target is not known, or not yet.
 fn of_parts(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    for share in &report.shares {
-        let (target, found) = (&share.target, &share.findings);
-        lines.extend(found.gaps.iter().map(|(part, why)| format!("{target}: {part} is unknown: {why}")));
-        let pending = found.pending.iter().filter(|(_, missing)| **missing > 0);
-        lines.extend(pending.map(|(part, missing)| {
-            format!("{target}: {part} is filling: {missing} answers missing; the next run continues")
-        }));
-        let unread = found.unread.iter().filter(|(_, records)| **records > 0);
-        lines.extend(unread.map(|(part, records)| {
-            format!("{target}: {records} records of {part} cannot be interpreted and are left out")
-        }));
-    }
-    lines
+    let of_target = |share: &Share| -> Vec<String> {
+        of_findings(&share.findings).into_iter().map(|line| format!("{}: {line}", share.target)).collect()
+    };
+    report.shares.iter().flat_map(of_target).collect()
+}
+
+/// What of a target failed, is filling, or cannot be interpreted.
+pub fn of_findings(found: &Findings) -> Vec<String> {
+    let failed = found.gaps.iter().map(|(part, why)| failed_part(part, why));
+    let pending = found.pending.iter().filter(|(_, missing)| **missing > 0);
+    let filling = pending.map(|(part, missing)| filling_part(part, *missing));
+    let records = found.unread.iter().filter(|(_, records)| **records > 0);
+    let unread = records.map(|(part, records)| unread_part(part, *records));
+    failed.chain(filling).chain(unread).collect()
 }
 
 /// What was not sent, and what the run came to.
@@ -228,7 +258,25 @@ fn of_the_run(report: &Report) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_said_part_by_part_and_parts_that_miss_nothing_are_left_out() {
+        let found = Findings {
+            gaps: [("pulls", "github answered 503".to_owned())].into(),
+            pending: [("dora", 0), ("files", 12), ("flaky", 1)].into(),
+            unread: [("gpus", 1), ("jobs", 0), ("runs", 2)].into(),
+            ..Findings::default()
+        };
+        let expected = [
+            "pulls failed: github answered 503",
+            "files is filling: 12 answers still missing; the next run continues",
+            "flaky is filling: 1 answer still missing; the next run continues",
+            "1 record of gpus cannot be interpreted and is left out",
+            "2 records of runs cannot be interpreted and are left out",
+        ];
+        assert_eq!(of_findings(&found), expected);
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_replaced_and_nothing_else() {

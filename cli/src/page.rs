@@ -1,64 +1,28 @@
 //! A report as a page of the terminal: a block for each target with its numbers, its checks, and what is not known.
 
 use crate::output;
-use console::{Style, Term, measure_text_width, truncate_str};
+use crate::view::{Entry, Number, Verdict, View};
 use shared::{Kind, Report, Sample, heartbeat::Share};
 use std::collections::BTreeMap;
 
-/// How a page is shown.
-#[derive(Debug, Clone, Copy)]
-pub struct View {
-    /// The columns of the terminal.
-    pub width: usize,
-    /// Whether it has colours.
-    pub colours: bool,
-    /// Whether zeros, tags in full and the collector's own rows are shown as well.
-    pub verbose: bool,
-}
-
-impl View {
-    /// As this terminal is; where there is none, as wide as a page is read.
-    pub fn of_terminal(verbose: bool) -> Self {
-        let terminal = Term::stdout();
-        let width = terminal.size_checked().map_or(WITHOUT_TERMINAL, |(_, columns)| columns.into());
-        Self { width, colours: terminal.is_term() && console::colors_enabled(), verbose }
-    }
-}
-
-/// The columns of a page that is written to a file or a pipe.
-const WITHOUT_TERMINAL: usize = 100;
-
-/// The narrowest page.
-const NARROWEST: usize = 40;
-
-/// A line of numbers: what, how much, and in which unit.
-struct Line {
-    what: String,
-    value: String,
-    unit: String,
-}
-
 /// The page of several reports.
 pub fn page(reports: &[Report], view: View) -> String {
-    let view = View { width: view.width.max(NARROWEST), ..view };
     reports.iter().map(|report| view.report(report)).collect::<Vec<_>>().join("\n")
 }
 
 impl View {
     fn report(self, report: &Report) -> String {
-        let mut text = String::new();
-        for share in &report.shares {
-            text.push_str(&self.target(report, share));
-        }
+        let mut text: String = report.shares.iter().map(|share| self.target(report, share)).collect();
         let own: Vec<&Sample> = report.samples.iter().filter(|sample| sample.target().is_none()).collect();
         if self.verbose {
-            text.push_str(&self.bold(&format!("{} · about the collector\n", report.collector)));
-            text.push_str(&self.lines(&numbers(&own, self.verbose)));
+            text.push_str(&self.heading(&[report.collector, "about the collector"]));
+            text.push_str(&self.numbers(&numbers(&own, true)));
+            return text;
         }
-        let hidden = if self.verbose { 0 } else { own.len() + zeros(report) };
+        let hidden = own.len() + zeros(report);
         if hidden > 0 {
-            let note = format!("{hidden} rows that are zero or about the collector: -v shows them");
-            text.push_str(&[self.dim(wrapped(&note, self.width, "").trim_end()), "\n".to_owned()].concat());
+            let remark = format!("{hidden} rows that are zero or about the collector: -v shows them");
+            text.push_str(&self.remark(&remark, 0));
         }
         text
     }
@@ -70,110 +34,62 @@ impl View {
             of_target.into_iter().partition(|sample| sample.name().starts_with("metta.infra."));
         let shown = |sample: &&Sample| self.verbose || !is_about_checks(sample);
         let measured: Vec<&Sample> = measured.into_iter().filter(shown).collect();
-        let time = report.now.strftime("%Y-%m-%d %H:%M UTC");
-        let mut text = self.bold(&format!("{} · {} · {time}\n", report.collector, output::harmless(&share.target)));
-        text.push_str(&self.lines(&numbers(&measured, self.verbose)));
-        let checks = self.checks(&judged);
+        let mut text = self.heading(&[report.collector, &share.target, &output::time(report.now)]);
+        text.push_str(&self.numbers(&numbers(&measured, self.verbose)));
+        let checks = checks(&judged, self.verbose);
         if !checks.is_empty() {
-            text.push_str(&["  ", &self.bold("checks"), "\n", &checks].concat());
+            text.push_str(&[self.group("checks"), self.entries(&checks)].concat());
         }
-        let unknown = self.unknown(share);
+        let unknown = output::of_findings(&share.findings);
         if !unknown.is_empty() {
-            text.push_str(&["  ", &self.bold("not known"), "\n", &unknown].concat());
+            text.push_str(&self.group("not known"));
+            text.extend(unknown.iter().map(|line| self.sentence(line, 2)));
         }
         text.push('\n');
         text
     }
-
-    /// Lines of numbers, the values under each other.
-    fn lines(self, lines: &[Line]) -> String {
-        let widest =
-            |of: fn(&Line) -> &String| lines.iter().map(|line| measure_text_width(of(line))).max().unwrap_or(0);
-        let (value, unit) = (widest(|line| &line.value), widest(|line| &line.unit));
-        let what = self.width.saturating_sub(value + unit + 5).min(widest(|line| &line.what)).max(16);
-        let text = lines.iter().map(|line| {
-            let name = truncate_str(&line.what, what, "…");
-            let gap = " ".repeat(what.saturating_sub(measure_text_width(&name)));
-            format!("  {name}{gap}  {:>value$} {}\n", line.value, self.dim(&line.unit))
-        });
-        text.collect()
-    }
-
-    /// A line for each check: its verdict, its value, what it is held against.
-    fn checks(self, judged: &[&Sample]) -> String {
-        let value_of = |target: &Sample, name: &str| {
-            judged
-                .iter()
-                .find(|sample| sample.name() == name && sample.tags() == target.tags())
-                .and_then(|one| one.value())
-        };
-        let mut lines: Vec<(u8, String)> = Vec::new();
-        for sample in judged {
-            let Some(name) = sample.name().strip_suffix(".target") else { continue };
-            let tag = |key: &str| sample.tag_value(key).unwrap_or_default().to_owned();
-            let (order, mark, style) = match tag("status").as_str() {
-                "fail" => (0, "fail", Style::new().red().bold()),
-                "unknown" => (1, "unknown", Style::new().yellow()),
-                _ => (2, "pass", Style::new().green()),
-            };
-            let value = value_of(sample, name).map_or_else(|| "-".to_owned(), output::number);
-            let what = name.trim_start_matches("metta.infra.cron.");
-            let about = format!("{} / {}", tag("workflow_name"), tag("task"));
-            let rest = format!("{what:<32} {value:>10} {:<10} {about}", signs(&tag("condition")));
-            let rest = truncate_str(&rest, self.width.saturating_sub(12), "…").into_owned();
-            lines.push((
-                order,
-                format!("  {} {rest}\n", style.force_styling(self.colours).apply_to(format!("{mark:<7}"))),
-            ));
-        }
-        lines.sort();
-        lines.into_iter().map(|(_, line)| line).collect()
-    }
-
-    /// What of a target failed, is filling, or cannot be interpreted.
-    fn unknown(self, share: &Share) -> String {
-        let found = &share.findings;
-        let mut lines: Vec<String> = Vec::new();
-        lines.extend(found.gaps.iter().map(|(part, why)| format!("{part} failed: {why}")));
-        let missing = |counts: &BTreeMap<&'static str, u64>| -> Vec<(&'static str, u64)> {
-            counts.iter().filter(|(_, number)| **number > 0).map(|(part, number)| (*part, *number)).collect()
-        };
-        lines.extend(missing(&found.pending).into_iter().map(|(part, number)| {
-            format!("{part} is filling: {number} answers still missing; the next run continues")
-        }));
-        lines.extend(
-            missing(&found.unread)
-                .into_iter()
-                .map(|(part, number)| format!("{number} records of {part} cannot be interpreted and are left out")),
-        );
-        lines.iter().map(|line| wrapped(&output::harmless(line), self.width, "  ")).collect()
-    }
-
-    fn bold(self, text: &str) -> String {
-        Style::new().bold().force_styling(self.colours).apply_to(text).to_string()
-    }
-
-    fn dim(self, text: &str) -> String {
-        Style::new().dim().force_styling(self.colours).apply_to(text).to_string()
-    }
 }
 
-/// A text in lines of at most so many columns, the first one indented so and the others a little more.
-fn wrapped(text: &str, width: usize, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
-    for word in text.split_whitespace() {
-        let line = lines.last().map_or(0, |line| measure_text_width(line));
-        if line + 1 + measure_text_width(word) > width && line > indent.len() + 2 {
-            lines.push(format!("{indent}  "));
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.trim().is_empty() {
-                line.push(' ');
-            }
-            line.push_str(&truncate_str(word, width.saturating_sub(indent.len() + 2), "…"));
-        }
-    }
-    lines.join("\n") + "\n"
+/// A check as it is shown.
+struct Judged<'a> {
+    verdict: Verdict,
+    name: &'a str,
+    value: String,
+    condition: String,
+    about: String,
+}
+
+/// A line for each check: its verdict, its value, what it is held against, and, where its name is not its alone, what it
+/// is about.
+fn checks(judged: &[&Sample], verbose: bool) -> Vec<Entry> {
+    let mut checks: Vec<Judged> = judged.iter().filter_map(|sample| check(sample, judged)).collect();
+    checks.sort_by(|a, b| (a.verdict, a.name, &a.about).cmp(&(b.verdict, b.name, &b.about)));
+    let widest = |of: fn(&Judged) -> usize| checks.iter().map(of).max().unwrap_or(0);
+    let values = widest(|check| check.value.chars().count());
+    let conditions = widest(|check| check.condition.chars().count());
+    let line = |check: &Judged| {
+        let is_alone = checks.iter().filter(|other| other.name == check.name).count() == 1;
+        let about = if is_alone && !verbose { "" } else { &check.about };
+        let text = format!("{:>values$} {:<conditions$} {about}", check.value, check.condition);
+        Entry::new(check.verdict, check.name, vec![text])
+    };
+    checks.iter().map(line).collect()
+}
+
+/// The check whose target this sample is, if it is one.
+fn check<'a>(sample: &'a Sample, judged: &[&Sample]) -> Option<Judged<'a>> {
+    let name = sample.name().strip_suffix(".target")?;
+    let tag = |key: &str| sample.tag_value(key).unwrap_or_default();
+    let verdict = match tag("status") {
+        "fail" => Verdict::Bad("fail"),
+        "unknown" => Verdict::Open("unknown"),
+        _ => Verdict::Good("pass"),
+    };
+    let value = judged.iter().find(|other| other.name() == name && other.tags() == sample.tags());
+    let value = value.and_then(|sample| sample.value()).map_or_else(|| "-".to_owned(), output::number);
+    let name = name.strip_prefix("metta.infra.cron.").unwrap_or(name);
+    let about = [tag("workflow_name"), tag("task")].join("/");
+    Some(Judged { verdict, name, value, condition: signs(tag("condition")), about })
 }
 
 /// Whether a sample says nothing that a person looks for first.
@@ -200,8 +116,8 @@ fn signs(words: &str) -> String {
 }
 
 /// The lines of samples: levels as they are, of the counts the newest slot, observations together.
-fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Line> {
-    let mut lines: BTreeMap<(String, String), Line> = BTreeMap::new();
+fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Number> {
+    let mut lines: BTreeMap<(String, String), Number> = BTreeMap::new();
     let newest = samples.iter().filter_map(|sample| sample.time()).max();
     let mut observed: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| verbose || !is_zero(sample)) {
@@ -226,9 +142,9 @@ fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Line> {
     lines.into_values().collect()
 }
 
-fn line(sample: &Sample, (name, dimensions): &(String, String), value: String) -> Line {
+fn line(sample: &Sample, (name, dimensions): &(String, String), value: String) -> Number {
     let what = if dimensions.is_empty() { name.clone() } else { format!("{name} {dimensions}") };
-    Line { what, value, unit: output::unit(sample.metric()) }
+    Number { what, value, unit: output::unit(sample.metric()) }
 }
 
 /// The tags of a sample that do not name its target; their values say enough, unless somebody wants to know more.
@@ -250,6 +166,47 @@ mod tests {
         stage.run(shared::testing::at(shared::testing::START)).await
     }
 
+    shared::catalogue! {
+        /// What the check is held against, as every check says it.
+        REVERTS = Gauge "metta.infra.cron.github.reverts.count.target" in Item by ["status"], fold None, better Neither;
+        /// What the check is held against, as every check says it.
+        BUGS = Gauge "metta.infra.cron.github.bugs.count.target" in Item by ["status"], fold None, better Neither;
+        /// The value that is judged.
+        VALUE = Gauge "metta.infra.cron.github.bugs.count" in Item by ["status"], fold None, better Neither;
+    }
+
+    #[test]
+    fn checks_that_fail_come_first_with_their_values_and_what_they_are_held_against() {
+        assert_eq!(METRICS.len(), 3);
+        let tagged = |sample: Sample, status: &str, task: &str| {
+            let sample = sample.tag("status", status).tag("condition", "lt_5").tag("workflow_name", "bugs");
+            sample.tag("task", task)
+        };
+        let samples = [
+            tagged(REVERTS.sample(5.0), "pass", "reverts"),
+            tagged(REVERTS.sample(5.0), "unknown", "others"),
+            tagged(BUGS.sample(5.0), "fail", "open"),
+            tagged(VALUE.sample(12.0), "fail", "open"),
+        ];
+        let judged: Vec<&Sample> = samples.iter().collect();
+        let shown = |width: usize| View::new(width, false, false).entries(&checks(&judged, false));
+        let wide = "  fail    github.bugs.count     12 <5
+  unknown github.reverts.count   - <5 bugs/others
+  pass    github.reverts.count   - <5 bugs/reverts
+";
+        assert_eq!(shown(80), wide);
+        let narrow = "  fail    github.bugs.count
+            12 <5
+  unknown github.reverts.count
+             - <5 bugs/others
+  pass    github.reverts.count
+             - <5 bugs/reverts
+";
+        assert_eq!(shown(40), narrow);
+        let verbose = View::new(80, false, true).entries(&checks(&judged, true));
+        assert!(verbose.starts_with("  fail    github.bugs.count     12 <5 bugs/open\n"), "{verbose}");
+    }
+
     #[test]
     fn conditions_are_shown_as_people_write_them() {
         for (words, expected) in
@@ -263,14 +220,14 @@ mod tests {
     async fn the_first_lines_are_a_targets_own_numbers_and_nothing_is_wider_than_the_terminal() {
         let report = report().await;
         for width in [40, 80, 200] {
-            let text = page(std::slice::from_ref(&report), View { width, colours: false, verbose: false });
+            let text = page(std::slice::from_ref(&report), View::new(width, false, false));
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines[0], "zero · north/1 · 2026-01-08 12:00 UTC");
             assert!(lines[1].trim_start().starts_with("standin.ended.new") && lines[1].ends_with("3 item"), "{text}");
             assert!(!text.contains("collector.") && text.contains("-v shows them"), "{text}");
-            assert!(lines.iter().all(|line| measure_text_width(line) <= width), "{text}");
+            assert!(lines.iter().all(|line| console::measure_text_width(line) <= width), "{text}");
         }
-        let text = page(&[report], View { width: 100, colours: true, verbose: true });
+        let text = page(&[report], View::new(100, true, true));
         assert!(text.contains("collector.target_up") && text.contains("\u{1b}[1m"), "{text}");
         assert_eq!(STANDIN_METRICS.len(), 3);
     }

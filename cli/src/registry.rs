@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use shared::{Check, Collector, Env, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
+use shared::{Check, Collector, Env, Error, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -118,4 +118,26 @@ pub fn names() -> PossibleValuesParser {
 pub fn named(names: &[String]) -> Vec<&'static Entry> {
     let all = names.is_empty() || names.iter().any(|name| name == "all");
     REGISTRY.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
+}
+
+/// Those of the collectors that have this target, where one is wanted; those that are not configured where none is, so
+/// that they say what is missing.
+pub async fn having(entries: Vec<&'static Entry>, env: &Env, target: Option<&str>) -> Result<Vec<&'static Entry>> {
+    let Some(target) = target else { return Ok(entries) };
+    let (mut found, mut unconfigured, mut known) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in entries {
+        match (entry.targets)(env).await {
+            Ok(targets) if targets.iter().any(|one| one == target) => found.push(entry),
+            Ok(targets) => known.extend(targets),
+            Err(_) => unconfigured.push(entry),
+        }
+    }
+    match known.first() {
+        _ if !found.is_empty() => Ok(found),
+        None => Ok(unconfigured),
+        Some(first) => {
+            let problem = format!("`{target}` is not a configured target; there are {}", known.join(", "));
+            Err(Error::config("--target", format!("{problem}, e.g. --target {first}")))
+        }
+    }
 }

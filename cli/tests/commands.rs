@@ -50,17 +50,38 @@ fn the_list_of_collectors_fails_when_the_store_does() {
     std::fs::write(folder.path().join("state"), "no folder").unwrap();
     let output = vitals(folder.path(), &["collectors"], &[GITHUB[0], GITHUB[1], ("STATE_DIR", "state")]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("acme/web: the store failed"), "{}", text(&output.stderr));
+    let page = text(&output.stdout);
+    assert!(page.contains("  unknown acme/web  the store failed") && page.contains("1 of 1 needs attention"), "{page}");
+}
+
+#[test]
+fn a_page_that_is_piped_has_no_colours_and_no_progress_and_says_of_each_failure_what_to_do() {
+    let folder = Folder::new("check");
+    let variables = [("DD_ENV", "test"), ("GITHUB_TOKEN", "t0k3n"), ("TERM", "xterm"), ("CLICOLOR_FORCE", "1")];
+    let output = vitals(folder.path(), &["check", "github"], &variables);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(78), String::new()));
+    let page = text(&output.stdout);
+    assert!(page.ends_with("\n2 of 4 need attention\n") && !page.contains('\u{1b}'), "{page}");
+    assert_eq!(page.matches("  failed  configuration  ").count(), 2, "{page}");
+    assert_eq!(page.matches("  fix: set ").count(), 2, "{page}");
+    assert!(page.contains("GITHUB_REPOS: not set, e.g.") && page.contains("DD_API_KEY: not set; "), "{page}");
+    assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
 }
 
 #[test]
 fn a_time_in_the_future_and_an_unknown_target_are_refused() {
     let folder = Folder::new("times");
-    for arguments in
-        [["collect", "github", "--at", "2999-01-01T00:00:00Z"], ["collect", "github", "--target", "acme/none"]]
-    {
+    for (arguments, expected) in [
+        (
+            ["collect", "github", "--at", "2999-01-01T00:00:00Z"],
+            "vitals: --at: 2999-01-01T00:00:00Z lies in the future",
+        ),
+        (["collect", "github", "--target", "acme/none"], "vitals: --target: `acme/none` is not a configured target"),
+        (["check", "github", "--target", "acme/none"], "vitals: --target: `acme/none` is not a configured target"),
+    ] {
         let output = vitals(folder.path(), &arguments, &GITHUB);
         assert_eq!(output.status.code(), Some(78), "{}", text(&output.stderr));
-        assert!(text(&output.stderr).starts_with("vitals: "));
+        let problem = text(&output.stderr);
+        assert!(problem.starts_with(expected) && problem.contains(", e.g. --"), "{problem}");
     }
 }

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import json
 import math
+import re
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -129,9 +130,11 @@ def refused(stage):
 def welcomed(stage):
     """What `vitals check` says of a server that lets us in."""
     done = stage.checked()
-    lines = [line for line in done.stdout.splitlines() if expected.SERVER in line]
-    print("\n".join(f"          {line.strip()}" for line in lines), flush=True)
-    good = len(lines) >= 4 and all(" ok " in f" {line} " for line in lines)
+    # The block below the heading of the server; what begins further in goes on from the line above.
+    block = done.stdout.partition(f"skypilot · {expected.SERVER}\n")[2].partition("\n\n")[0]
+    print("\n".join(f"          {line.strip()}" for line in block.splitlines()), flush=True)
+    verdicts = re.findall(r"^  (\S+)", block, re.MULTILINE)
+    good = len(verdicts) >= 4 and set(verdicts) == {"ok"}
     check("`vitals check` finds all that is needed", good, (done.returncode, done.stdout + done.stderr))
 
 
