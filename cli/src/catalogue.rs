@@ -7,6 +7,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals catalogue docs           writes docs/metrics.md anew
+  vitals catalogue docs --check   says whether it is up to date, and writes nothing";
+
 /// What the rows are about that every collector has.
 const OF_CHECKS: &str = "Every collector, about its checks";
 const OF_ITSELF: &str = "Every collector, about itself";
@@ -14,6 +19,7 @@ const OF_ITSELF: &str = "Every collector, about itself";
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Write docs/metrics.md anew, or say whether it is up to date
+    #[command(after_help = EXAMPLES)]
     Docs {
         /// Write nothing; fail if the file is not what would be written.
         #[arg(long)]

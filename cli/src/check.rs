@@ -13,6 +13,13 @@ use shared::{Env, Error, Probe, Result, Store};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals check github                     one collector
+  vitals check                            every collector
+  vitals check github --target acme/web   one target of it
+  vitals check github --readback          also send a point and wait for it";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Which collectors; all by default.

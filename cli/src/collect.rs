@@ -12,6 +12,13 @@ use std::time::Duration;
 /// The most time that one collector may take from a terminal.
 const TIME: Duration = Duration::from_mins(15);
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals collect github                     the numbers; nothing is sent
+  vitals collect all --push                 every collector, and send what was measured
+  vitals collect github --target acme/web   one target
+  vitals collect github --format json       for a program";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Which collectors; `all` for every one.

@@ -10,6 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use shared::{Env, Result, Store};
 use std::process::ExitCode;
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals collectors      every target, and how its last run went
+  vitals collectors -v   also what each collector has, and when the last full fetch was";
+
 /// A run that fails as a whole keeps nothing: it shows as one that has been missing for so long.
 const LATE: SignedDuration = SignedDuration::from_mins(30);
 

@@ -14,6 +14,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals demo                               a day of the organisation with the number 1
+  vitals demo --hours 2 --seed 7            two hours of another one
+  vitals demo --size 10 --out /tmp/vitals   a larger one, kept in another folder";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Which organisation: each number grows another one.

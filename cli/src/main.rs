@@ -14,16 +14,22 @@ mod readback;
 mod registry;
 mod view;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+const EXAMPLES: &str = "Examples:
+  vitals demo             a day of a pretend organisation; needs no account
+  vitals check github     what is missing, and where to get it
+  vitals collect github   the numbers; nothing is sent";
 
 /// The vital signs of an engineering organisation: read them, judge them, send them to Datadog.
 ///
 /// Settings come from the environment and from vitals.toml; the environment wins. Exit codes: 0 fine, 1 something failed
 /// and the rest was done, 2 wrong use, 78 wrong configuration.
 #[derive(Parser)]
-#[command(name = "vitals", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "vitals", version, propagate_version = true, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
     /// The settings file.
     #[arg(long, global = true, value_name = "FILE", default_value = "vitals.toml")]
@@ -38,23 +44,46 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run every collector over a day of a pretend organisation, and show what is then in the store
+    #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Args),
     /// Run collectors once and show what they measured; nothing goes to Datadog without --push
+    #[command(after_help = collect::EXAMPLES)]
     Collect(collect::Args),
     /// List the collectors, and how the last run of each target went
-    #[command(alias = "list-collectors")]
+    #[command(alias = "list-collectors", after_help = collectors::EXAMPLES)]
     Collectors,
     /// List the metrics, and what each of them means
+    #[command(after_help = metrics::EXAMPLES)]
     Metrics(metrics::Args),
     /// Check configuration, credentials, reachability and permissions, and say what to do about each failure
+    #[command(after_help = check::EXAMPLES)]
     Check(check::Args),
     /// Write what is generated from the metrics
-    #[command(subcommand)]
+    #[command(subcommand, after_help = catalogue::EXAMPLES)]
     Catalogue(catalogue::Command),
 }
 
+/// Reads the arguments; whoever got them wrong is also shown a line that is right.
+fn arguments() -> Cli {
+    Cli::try_parse().unwrap_or_else(|mut error| {
+        if error.get(ContextKind::Suggested).is_none()
+            && let Some(example) = example(std::env::args().skip(1))
+        {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![format!("e.g. {example}").into()]));
+        }
+        error.exit()
+    })
+}
+
+/// The first example of the command that these words name.
+fn example(words: impl Iterator<Item = String>) -> Option<String> {
+    let named = words.fold(Cli::command(), |command, word| command.find_subcommand(&word).cloned().unwrap_or(command));
+    let help = named.get_after_help()?.to_string();
+    help.lines().nth(1)?.trim().split("  ").next().map(str::to_owned)
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = arguments();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -84,5 +113,46 @@ async fn run(cli: Cli) -> shared::Result<ExitCode> {
         Command::Metrics(args) => metrics::run(&args, verbose),
         Command::Check(args) => check::run(args, settings, verbose).await,
         Command::Catalogue(command) => catalogue::run(&command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_argument_has_a_help_text_and_every_command_examples_that_are_read() {
+        fn visit(command: &clap::Command, names: &str, seen: &mut usize) {
+            let name = format!("{names} {}", command.get_name()).trim().to_owned();
+            assert!(command.get_about().is_some(), "{name}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name} {}", argument.get_id());
+            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().skip(1) {
+                let words = line.trim().split("  ").next().unwrap_or_default().split(' ');
+                let words: Vec<String> = words.map(|word| word.trim_matches('\'').to_owned()).collect();
+                assert!(words.join(" ").starts_with(&name), "{line}");
+                assert!(Cli::try_parse_from(&words).is_ok(), "{line}");
+                *seen += 1;
+            }
+            command.get_subcommands().for_each(|command| visit(command, &name, seen));
+        }
+        let mut seen = 0;
+        visit(&Cli::command(), "", &mut seen);
+        assert!(seen > 15, "{seen}");
+    }
+
+    #[test]
+    fn whoever_got_a_command_wrong_is_shown_an_example_of_it() {
+        for (line, expected) in [
+            ("collect", "vitals collect github"),
+            ("catalogue docs --wrong", "vitals catalogue docs"),
+            ("-v check nothing", "vitals check github"),
+            ("nothing", "vitals demo"),
+        ] {
+            let words = line.split(' ').map(str::to_owned);
+            assert_eq!(example(words).as_deref(), Some(expected), "{line}");
+        }
     }
 }

@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 use shared::{Metric, Result};
 use std::process::ExitCode;
 
+/// What people type, for the help.
+pub const EXAMPLES: &str = "Examples:
+  vitals metrics reverts          names with this text in them
+  vitals metrics 'github.*.p90'   names of this form
+  vitals metrics --format json    every row, for a program";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Only names that hold this text; `*` stands for any text.

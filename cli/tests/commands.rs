@@ -69,6 +69,19 @@ fn a_page_that_is_piped_has_no_colours_and_no_progress_and_says_of_each_failure_
 }
 
 #[test]
+fn wrong_use_is_answered_with_an_example_of_right_use() {
+    let folder = Folder::new("use");
+    for (arguments, example) in [
+        (["collect", "--push"], "e.g. vitals collect github"),
+        (["check", "nothing"], "e.g. vitals check github"),
+        (["metrics", "nothing"], "`vitals metrics` lists all"),
+    ] {
+        let output = vitals(folder.path(), &arguments, &[]);
+        assert!(!output.status.success() && text(&output.stderr).contains(example), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_time_in_the_future_and_an_unknown_target_are_refused() {
     let folder = Folder::new("times");
     for (arguments, expected) in [
