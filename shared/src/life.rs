@@ -183,6 +183,8 @@ impl Life {
         let (mut dropped, now) = (Dropped::new(), event.now());
         self.meter.set_deadline(outbox.schedule.commit);
         self.meter.set_own_deadline(outbox.schedule.commit);
+        // It is looked at first: what is committed by a run whose store fails then can be neither sent nor released.
+        let found = self.look(outbox, &mut shares).await;
         let committed = if may_commit { outbox.commits.all(observed).await } else { Vec::new() };
         for ((share, one), counted) in shares.iter_mut().zip(&committed).zip(counted) {
             note(share, one.gap.as_deref());
@@ -192,7 +194,6 @@ impl Life {
         // A later run recounted these slots, with what became known since.
         let overtaken: Vec<&str> = committed.iter().filter(|one| one.is_overtaken).map(|one| &*one.target).collect();
         series.retain(|sample| !sample.is_slot() || sample.target().is_none_or(|target| !overtaken.contains(&target)));
-        let found = self.look(outbox, &mut shares).await;
         let telling = self.telling(event, outbox.schedule, is_repetition);
         let Said { mut samples, outgoing } = telling.say(series, &shares, &mut dropped, &committed, found.as_ref())?;
         samples.extend(committed.iter().flat_map(|one| one.observations.clone()));

@@ -122,6 +122,13 @@ impl Outbox<'_> {
     async fn send_bodies(&self, committed: Vec<Committed>, outcome: &mut Outcome) {
         let mut waiting: Vec<Committed> = committed.into_iter().filter(|one| !one.bodies.is_empty()).collect();
         while !waiting.is_empty() {
+            if let Some(why) = self.commits.store.failure() {
+                // Nobody could note that they were delivered, and the next run would send them again.
+                let bodies = waiting.iter().map(|one| one.bodies.len()).sum::<usize>();
+                tracing::warn!(why, bodies, "observations wait for the next run, because the store failed");
+                outcome.spooled += bodies;
+                return;
+            }
             let (number, merged) = largest(&waiting);
             let rest = waiting.split_off(number);
             let results = self.observe(&waiting, merged, outcome).await;

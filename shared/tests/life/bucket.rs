@@ -3,7 +3,7 @@
 use crate::stage::{TIME, event, now, prepared, sum, undisturbed};
 use jiff::SignedDuration;
 use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
-use shared::testing::{Journal, Reply, Sink, StandIn, at};
+use shared::testing::{Journal, Points, Reply, Sink, StandIn, at};
 use shared::{Env, Life, Report};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,13 @@ impl Stage {
     async fn run(&self, slot: i32) -> Report {
         self.run_within(slot, TIME).await
     }
+}
+
+/// Everything that was observed, whenever it was told.
+fn observed(points: &Points) -> Vec<String> {
+    let mut all: Vec<String> = points.observed.values().flatten().cloned().collect();
+    all.sort();
+    all
 }
 
 #[tokio::test]
@@ -92,12 +99,26 @@ async fn a_bucket_that_fails_answers_late_or_hangs_costs_no_point() {
         // What ended meanwhile is observed when the store is there again.
         stage.sandbox.faults().clear();
         stage.run(2).await;
-        let all = |points: shared::testing::Points| {
-            let mut all: Vec<String> = points.observed.into_values().flatten().collect();
-            all.sort();
-            all
-        };
-        assert_eq!(all(stage.sink.points()), all(undisturbed(3).await), "{fault:?}");
+        assert_eq!(observed(&stage.sink.points()), observed(&undisturbed(3).await), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn observations_are_sent_once_although_the_bucket_fails_in_the_middle_of_runs() {
+    let expected = observed(&undisturbed(4).await);
+    for (method, part) in [("GET", "list-type"), ("PUT", "cursors/zero/north%252F1")] {
+        let stage = Stage::new().await;
+        stage.run(0).await;
+        stage.sandbox.faults().inject("s3", Rule::new(Fault::status(503)).method(method).containing(part));
+        for slot in 1..3 {
+            let report = stage.run(slot).await;
+            assert!(!report.is_up() && report.failure().is_none(), "{method} {part}");
+        }
+        assert!(stage.sandbox.faults().strikes("s3")[0] >= 2, "{method} {part}");
+        assert_eq!(observed(&stage.sink.points()), Vec::<String>::new(), "{method} {part}");
+        stage.sandbox.faults().clear();
+        stage.run(3).await;
+        assert_eq!(observed(&stage.sink.points()), expected, "{method} {part}");
     }
 }
 
