@@ -2,10 +2,11 @@
 
 use crate::{Kind, Sample, prefixed, tags};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-/// The most series that one run may send; far above what a collector says, far below what would hurt.
+/// The most series that a run may send of one target; far above what a collector says, far below what would hurt.
 pub const MOST_SERIES: usize = 20_000;
 
 /// Why a sample is not sent; a closed set.
@@ -47,23 +48,13 @@ pub type Dropped = BTreeMap<&'static str, usize>;
 #[must_use]
 pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
     let mut refused: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
-    let mut seen = HashSet::new();
+    let mut seen = Seen::default();
     let mut admitted = Vec::with_capacity(samples.len());
     for sample in samples {
         if sample.value.is_none() {
             continue;
         }
-        let reason = refusal(&sample, base, now, wall).or_else(|| {
-            let thing = sample.event.as_ref().map(|thing| thing.digest.clone());
-            let new = seen.insert((sample.series(), sample.at, thing));
-            if !new {
-                Some("duplicate")
-            } else if seen.len() > MOST_SERIES {
-                Some("cardinality")
-            } else {
-                None
-            }
-        });
+        let reason = refusal(&sample, base, now, wall).or_else(|| seen.refusal(&sample));
         match reason {
             None => admitted.push(sample),
             // Earlier runs sent it, or its slot is counted as missed.
@@ -79,6 +70,36 @@ pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp)
         dropped.insert(reason, number);
     }
     (admitted, dropped)
+}
+
+/// What of a series tells its samples apart: the time of a slot, or the thing that was observed.
+type Place = (Option<Timestamp>, Option<String>);
+
+/// What was admitted so far.
+#[derive(Default)]
+struct Seen {
+    places: HashMap<String, HashSet<Place>>,
+    /// How many series each target has.
+    series: HashMap<Option<Arc<str>>, usize>,
+}
+
+impl Seen {
+    /// Notes a sample, unless it is there already or its target has all the series that it may have.
+    fn refusal(&mut self, sample: &Sample) -> Option<&'static str> {
+        let series = sample.series();
+        if !self.places.contains_key(&series) {
+            // What the run says of a target counts as that target's, too.
+            let target = sample.target.clone().or_else(|| sample.tag_value("target").map(Arc::from));
+            let number = self.series.entry(target).or_default();
+            if *number == MOST_SERIES {
+                return Some("cardinality");
+            }
+            *number += 1;
+        }
+        let thing = sample.event.as_ref().map(|thing| thing.digest.clone());
+        let is_new = self.places.entry(series).or_default().insert((sample.at, thing));
+        (!is_new).then_some("duplicate")
+    }
 }
 
 fn refusal(sample: &Sample, base: &Base, now: Timestamp, wall: Timestamp) -> Option<&'static str> {
@@ -162,10 +183,18 @@ mod tests {
         assert_eq!(sent("2026-01-08T13:01:00Z", true), 1);
     }
 
+    fn of(target: &str, series: usize, time: &str) -> impl Iterator<Item = Sample> {
+        let samples = (0..series).map(|number| LEVEL.sample(1.0).tag("repo", format!("{target}{number}")).at(at(time)));
+        let samples: Vec<Sample> = samples.map(|sample| Sample { target: Some(target.into()), ..sample }).collect();
+        samples.into_iter()
+    }
+
     #[test]
-    fn a_run_sends_no_more_series_than_the_ceiling() {
-        let samples = (0..MOST_SERIES + 2).map(|number| LEVEL.sample(1.0).tag("repo", number.to_string())).collect();
-        let (admitted, dropped) = admit(samples, &base(), at(NOW), at(NOW));
-        assert_eq!((admitted.len(), dropped), (MOST_SERIES, Dropped::from([("cardinality", 2)])));
+    fn a_target_has_no_more_series_than_the_ceiling_which_counts_none_twice_and_costs_no_other_target() {
+        let before = "2026-01-08T11:45:00Z";
+        let large = of("large", MOST_SERIES + 2, NOW).chain(of("large", MOST_SERIES + 2, before));
+        let samples = of("full", MOST_SERIES, NOW).chain(of("full", MOST_SERIES, before)).chain(large);
+        let (admitted, dropped) = admit(samples.chain(of("last", 1, NOW)).collect(), &base(), at(NOW), at(NOW));
+        assert_eq!((admitted.len(), dropped), (4 * MOST_SERIES + 1, Dropped::from([("cardinality", 4)])));
     }
 }
