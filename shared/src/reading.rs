@@ -172,6 +172,8 @@ impl<C: Collector> Reading<'_, C> {
         let fetch = self.collector.fetch(cx, target, Last::Base(snapshot));
         let fetched = self.meter.asking_for(target, fetch).await?;
         let whole_at = if cx.findings().asked_all { self.event.now() } else { whole_at };
+        // What continued fetches cannot see is as old as this by now.
+        cx.reused(whole_at, snapshots::HEAL * 2);
         Ok(Kept { healing, rests_until, ..self.kept(cx, &fingerprint, whole_at, fetched)? })
     }
 
@@ -199,13 +201,17 @@ impl<C: Collector> Reading<'_, C> {
         let Ok((Some(mut kept), _)) = snapshots::latest::<C>(self.store, target, self.event.wall()).await else {
             return self.whole(cx, target, &fingerprint, Last::None).await;
         };
-        let healing = if let Heal::Unfinished(snapshot, pending) = heal {
-            cx.still_pending(&pending);
-            Some(Healing { since, snapshot })
-        } else {
-            kept.rests_until = Some(cx.now() + snapshots::REST);
-            kept.healing.take()
+        let (healing, rests) = match heal {
+            Heal::Unfinished { snapshot, pending, has_gap } => {
+                cx.still_pending(&pending);
+                // What failed is asked as a whole again, which costs as much each time.
+                (Some(Healing { since, snapshot }), has_gap)
+            }
+            _ => (kept.healing.take(), true),
         };
+        if rests {
+            kept.rests_until = Some(cx.now() + snapshots::REST);
+        }
         self.continued(cx, target, kept, healing).await
     }
 
@@ -255,9 +261,9 @@ impl<C: Collector> Reading<'_, C> {
         };
         let findings = cx.findings();
         // A part that fails anyway does not keep the others from being healed.
-        let makes_unknown = findings.gaps.keys().any(|part| !failing.contains(part));
-        if makes_unknown || findings.pending.values().any(|missing| *missing > 0) {
-            return Heal::Unfinished(fetched, findings.pending);
+        let has_gap = findings.gaps.keys().any(|part| !failing.contains(part));
+        if has_gap || findings.pending.values().any(|missing| *missing > 0) {
+            return Heal::Unfinished { snapshot: fetched, pending: findings.pending, has_gap };
         }
         Heal::Done(fetched, findings)
     }
@@ -301,6 +307,12 @@ impl<C: Collector> Reading<'_, C> {
 /// What a fetch of everything beside the state came to.
 enum Heal<S> {
     Done(S, Findings),
-    Unfinished(S, BTreeMap<&'static str, u64>),
+    Unfinished {
+        snapshot: S,
+        /// How many answers its parts wait for.
+        pending: BTreeMap<&'static str, u64>,
+        /// Whether a part failed that does not fail otherwise.
+        has_gap: bool,
+    },
     Failed,
 }

@@ -10,7 +10,7 @@ use std::io::{BufReader, BufWriter, Read};
 /// How long fetches are continued before everything is asked again, and how long that may take.
 pub(crate) const HEAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// How long a failed fetch of everything is not tried again: it costs as much each time.
+/// How long a fetch of everything rests that failed, as a whole or in a part: it costs as much each time.
 pub(crate) const REST: SignedDuration = SignedDuration::from_hours(1);
 
 /// How often a lost race for the newest snapshot is run again.
@@ -39,7 +39,7 @@ pub struct Kept<S> {
     pub unread: BTreeMap<String, u64>,
     /// A fetch of everything that is not complete yet; the snapshot is served until it is.
     pub healing: Option<Healing<S>>,
-    /// Before this no fetch of everything is tried again: the last one failed.
+    /// Before this no fetch of everything is tried again: the last one failed, as a whole or in a part.
     pub rests_until: Option<Timestamp>,
     /// Which key of digests it was read with.
     #[serde(default)]

@@ -24,7 +24,9 @@ struct Upstream {
     /// Answers of the hard part that a fetch gives.
     per_fetch: usize,
     fails: bool,
-    /// A fetch of everything breaks off.
+    /// The easy part fails where it is not known yet.
+    fails_whole: bool,
+    /// A fetch breaks off that has no whole snapshot to continue from.
     breaks: bool,
     /// Everything that was asked: `whole` or `continued`.
     asked: Vec<&'static str>,
@@ -75,10 +77,12 @@ impl Collector for Pieces {
             Last::Memory(_) => "whole, remembering",
             Last::None => "whole",
         });
-        if upstream.breaks && !matches!(last, Last::Base(_)) {
+        let base = last.base();
+        if upstream.breaks && base.as_ref().is_none_or(|base| base.hard.len() < 6) {
             return Err(Error::incomplete("it broke off"));
         }
-        let mut hard = last.base().map(|last| last.hard).unwrap_or_default();
+        let is_new = base.as_ref().is_none_or(|base| base.easy.is_none());
+        let mut hard = base.map(|base| base.hard).unwrap_or_default();
         for piece in 0..6 {
             if !hard.contains_key(&piece) && upstream.per_fetch > 0 {
                 upstream.per_fetch -= 1;
@@ -86,7 +90,8 @@ impl Collector for Pieces {
             }
         }
         cx.pending(HARD, 6 - hard.len());
-        let easy = if upstream.fails { Err(Error::incomplete("it is away")) } else { Ok(1) };
+        let fails = upstream.fails || upstream.fails_whole && is_new;
+        let easy = if fails { Err(Error::incomplete("it is away")) } else { Ok(1) };
         Ok(Snapshot { easy: cx.part(EASY, easy), hard })
     }
 
@@ -120,6 +125,19 @@ impl Stage {
         Self { life, pieces: Pieces::connect(&env).await.unwrap(), _sink: sink, _state: state }
     }
 
+    /// A stage after a day of runs: everything is due to be asked again in slot 96.
+    async fn after_a_day() -> Self {
+        let stage = Self::new().await;
+        for slot in (0..96).step_by(4) {
+            stage.run(slot, 6).await;
+        }
+        stage
+    }
+
+    fn upstream(&self, change: impl FnOnce(&mut Upstream)) {
+        change(&mut self.pieces.0.lock().unwrap());
+    }
+
     /// The run of this slot, with so many answers of the hard part.
     async fn run(&self, slot: i32, answers: usize) -> (Report, Vec<&'static str>) {
         self.pieces.0.lock().unwrap().per_fetch = answers;
@@ -135,6 +153,7 @@ fn value(report: &Report, series: &str) -> Option<f64> {
 }
 
 const HARD_ROW: &str = "pieces.known{part:hard}";
+const DATA_AGE: &str = "collector.data_age_seconds{target:it}";
 const PENDING: &str = "collector.pending{part:hard,target:it}";
 
 #[tokio::test]
@@ -154,10 +173,7 @@ async fn a_first_start_fills_over_several_runs_and_is_up_from_its_first() {
 
 #[tokio::test]
 async fn a_day_later_everything_is_asked_beside_the_state_which_is_served_until_that_is_complete() {
-    let stage = Stage::new().await;
-    for slot in (0..96).step_by(4) {
-        stage.run(slot, 6).await;
-    }
+    let stage = Stage::after_a_day().await;
     let (report, asked) = stage.run(96, 2).await;
     assert_eq!(asked, ["whole, remembering", "continued"]);
     assert_eq!((value(&report, HARD_ROW), value(&report, PENDING)), (Some(6.0), Some(4.0)), "known rows stay known");
@@ -178,42 +194,39 @@ async fn a_day_later_everything_is_asked_beside_the_state_which_is_served_until_
 
 #[tokio::test]
 async fn a_fetch_of_everything_that_fails_makes_nothing_unknown_and_is_tried_again() {
-    let stage = Stage::new().await;
-    for slot in (0..96).step_by(4) {
-        stage.run(slot, 6).await;
-    }
-    stage.pieces.0.lock().unwrap().fails = true;
+    let stage = Stage::after_a_day().await;
+    stage.upstream(|upstream| upstream.fails = true);
     let (report, asked) = stage.run(96, 6).await;
     assert_eq!(asked, ["whole, remembering", "continued"]);
     assert!(report.shares[0].findings.gaps.contains_key("easy"), "the part fails in this run, whoever asks");
     assert_eq!(value(&report, HARD_ROW), Some(6.0));
-    stage.pieces.0.lock().unwrap().fails = false;
+    stage.upstream(|upstream| upstream.fails = false);
     let (report, asked) = stage.run(97, 0).await;
     assert!(report.is_up());
-    assert_eq!(asked, ["continued"], "the unfinished one is complete now");
+    assert_eq!(asked, ["continued"], "it rests");
+    for slot in [100, 101, 104] {
+        assert_eq!(stage.run(slot, 0).await.1, ["continued"], "the unfinished one is complete, slot {slot}");
+    }
 }
 
 #[tokio::test]
 async fn a_fetch_of_everything_that_breaks_off_is_tried_again_after_an_hour_and_costs_nothing_else() {
-    let stage = Stage::new().await;
-    for slot in (0..96).step_by(4) {
-        stage.run(slot, 6).await;
-    }
-    stage.pieces.0.lock().unwrap().breaks = true;
+    let stage = Stage::after_a_day().await;
+    stage.upstream(|upstream| upstream.breaks = true);
     let (report, asked) = stage.run(96, 6).await;
     assert_eq!(asked, ["whole, remembering", "continued"]);
     assert!(report.is_up() && value(&report, HARD_ROW) == Some(6.0));
     for slot in 97..100 {
         assert_eq!(stage.run(slot, 0).await.1, ["continued"], "it rests");
     }
-    stage.pieces.0.lock().unwrap().breaks = false;
+    stage.upstream(|upstream| upstream.breaks = false);
     assert_eq!(stage.run(100, 6).await.1, ["whole, remembering"]);
 }
 
 #[tokio::test]
 async fn a_part_that_always_fails_does_not_keep_the_others_from_being_healed() {
     let stage = Stage::new().await;
-    stage.pieces.0.lock().unwrap().fails = true;
+    stage.upstream(|upstream| upstream.fails = true);
     for slot in (0..96).step_by(4) {
         stage.run(slot, 6).await;
     }
@@ -229,4 +242,21 @@ async fn another_configuration_or_a_long_pause_continues_nothing_and_remembers_w
     assert_eq!(stage.run(1, 6).await.1, ["whole, remembering"]);
     assert_eq!(stage.run(9, 6).await.1, ["continued"], "two hours are not too long");
     assert_eq!(stage.run(18, 6).await.1, ["whole, remembering"], "a quarter more is");
+}
+
+#[tokio::test]
+async fn a_part_that_fails_when_it_is_asked_as_a_whole_is_not_asked_so_in_every_run_and_its_age_is_told() {
+    let stage = Stage::after_a_day().await;
+    stage.upstream(|upstream| upstream.fails_whole = true);
+    for slot in (96..192).step_by(4) {
+        let (report, asked) = stage.run(slot, 6).await;
+        assert_eq!((asked.len(), report.is_up(), value(&report, DATA_AGE)), (2, true, Some(0.0)), "slot {slot}");
+        let (report, asked) = stage.run(slot + 1, 6).await;
+        assert_eq!((asked, value(&report, HARD_ROW)), (vec!["continued"], Some(6.0)), "it rests in slot {}", slot + 1);
+    }
+    // After two days without having been asked as a whole the state is old.
+    let (report, _) = stage.run(196, 6).await;
+    assert!(report.is_up() && value(&report, DATA_AGE) == Some(49.0 * 3600.0), "{:?}", value(&report, DATA_AGE));
+    stage.upstream(|upstream| upstream.fails_whole = false);
+    assert_eq!(value(&stage.run(200, 6).await.0, DATA_AGE), Some(0.0));
 }
