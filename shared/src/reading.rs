@@ -181,7 +181,7 @@ impl<C: Collector> Reading<'_, C> {
     async fn healed(&self, cx: &Context, target: &str, kept: Kept<C::Snapshot>) -> Result<Kept<C::Snapshot>> {
         let memory = self.remembered(&kept);
         let Kept { fingerprint, whole_at, healing, snapshot, gaps, .. } = kept;
-        let (since, last) = match healing.filter(|one| cx.now().duration_since(one.since) < snapshots::HEAL) {
+        let (since, last) = match healing.filter(|one| one.continues::<C>(cx.now())) {
             Some(healing) => (healing.since, Last::Base(healing.snapshot)),
             None => (cx.now(), memory),
         };
@@ -205,7 +205,7 @@ impl<C: Collector> Reading<'_, C> {
             Heal::Unfinished { snapshot, pending, has_gap } => {
                 cx.still_pending(&pending);
                 // What failed is asked as a whole again, which costs as much each time.
-                (Some(Healing { since, snapshot }), has_gap)
+                (Some(Healing { since, at: cx.now(), snapshot }), has_gap)
             }
             _ => (kept.healing.take(), true),
         };

@@ -53,8 +53,18 @@ pub struct Kept<S> {
 pub struct Healing<S> {
     /// When it began.
     pub since: Timestamp,
+    /// The time of the run that continued it last.
+    #[serde(default)]
+    pub at: Timestamp,
     /// What it knows so far, continued in each run.
     pub snapshot: S,
+}
+
+impl<S> Healing<S> {
+    /// Whether it may go on at `now`: like every snapshot within the overlap, and for no longer than until the next is due.
+    pub(crate) fn continues<C: Collector>(&self, now: Timestamp) -> bool {
+        now.duration_since(self.since) < HEAL && now.duration_since(self.at) <= C::OVERLAP
+    }
 }
 
 impl<S> Kept<S> {

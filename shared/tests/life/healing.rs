@@ -260,3 +260,23 @@ async fn a_part_that_fails_when_it_is_asked_as_a_whole_is_not_asked_so_in_every_
     stage.upstream(|upstream| upstream.fails_whole = false);
     assert_eq!(value(&stage.run(200, 6).await.0, DATA_AGE), Some(0.0));
 }
+
+#[tokio::test]
+async fn an_unfinished_fetch_that_was_not_continued_for_too_long_is_begun_anew() {
+    for (last_try, next) in [(97, "continued"), (101, "whole, remembering")] {
+        let stage = Stage::after_a_day().await;
+        assert_eq!(stage.run(96, 2).await.1, ["whole, remembering", "continued"]);
+        stage.upstream(|upstream| upstream.breaks = true);
+        for slot in 97..=last_try {
+            let asked = stage.run(slot, 2).await.1;
+            let rests = (slot - 97) % 4 != 0;
+            assert_eq!(asked.len(), if rests { 1 } else { 2 }, "slot {slot}");
+        }
+        stage.upstream(|upstream| upstream.breaks = false);
+        for slot in last_try + 1..last_try + 4 {
+            stage.run(slot, 2).await;
+        }
+        // Two hours lie between the snapshots at the most: what happened before may be forgotten by then.
+        assert_eq!(stage.run(last_try + 4, 2).await.1[0], next, "slot {}", last_try + 4);
+    }
+}
