@@ -56,7 +56,7 @@ impl Outbox<'_> {
         let (own, found) = found.map_or((Vec::new(), None), |found| self.split(found, is_repetition));
         // What the first try of a repeated run left says more than the repetition does, and is older.
         if is_repetition {
-            self.send_entries(own.clone(), &mut outcome).await;
+            self.send_entries(own.clone(), self.schedule.backlog_from(Instant::now()), &mut outcome).await;
         }
         let undelivered = self.send_own(outgoing, &mut outcome).await;
         if undelivered.is_empty() && !is_repetition {
@@ -70,6 +70,7 @@ impl Outbox<'_> {
             self.send_backlog(found, &mut outcome).await;
         }
         self.meter.set_deadline(self.schedule.last);
+        self.meter.set_own_deadline(self.schedule.end);
         outcome
     }
 
@@ -213,20 +214,22 @@ impl Outbox<'_> {
     /// Delivers what earlier runs of this function and scope left, oldest first, and gives up what is too old.
     async fn send_backlog(&self, found: Found, outcome: &mut Outcome) {
         let keys = found.waiting.into_iter().take(MOST_ENTRIES).collect();
-        self.meter.set_deadline(self.schedule.backlog_from(Instant::now()));
-        self.send_entries(keys, outcome).await;
+        let until = self.schedule.backlog_from(Instant::now());
+        self.meter.set_deadline(until);
+        // The store may not take here what the last rows of the run need.
+        self.meter.set_own_deadline(self.schedule.backlog);
+        self.send_entries(keys, until, outcome).await;
         if outcome.closed.is_none() {
-            for given_up in self.spool.expire(found.expired).await {
+            for given_up in self.spool.expire(found.expired, until).await {
                 outcome.expired += usize::from(matches!(given_up, Ok(Some(_))));
                 outcome.note(given_up);
             }
         }
     }
 
-    /// Delivers entries of the spool in this order, until Datadog is closed or the time for it is over. Those of one second
+    /// Delivers entries of the spool in this order, until Datadog is closed or it is this late. Those of one second
     /// go one after the other: they may be of two tries, and the later one is right.
-    async fn send_entries(&self, entries: Vec<(Timestamp, String)>, outcome: &mut Outcome) {
-        let until = self.schedule.backlog_from(Instant::now());
+    async fn send_entries(&self, entries: Vec<(Timestamp, String)>, until: Instant, outcome: &mut Outcome) {
         let gate = Gate { intake: self.intake, open: outcome.is_open(), outcome: Mutex::default() };
         let gate = &gate;
         let seconds = entries.chunk_by(|one, other| one.0 == other.0);

@@ -6,6 +6,7 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 /// The scope of a run over all targets.
 const ALL: &str = "all";
@@ -136,12 +137,16 @@ impl Spool {
         self.store.delete(key).await
     }
 
-    /// Gives up entries whose points became too old; they lie under `expired/`. Gives the kind of failure of each.
+    /// Gives up entries whose points became too old, until it is this late: what is left waits for the next run. They lie
+    /// under `expired/`. Gives the kind of failure of each.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub(crate) async fn expire(&self, keys: Vec<String>) -> Vec<Result<Option<String>>> {
+    pub(crate) async fn expire(&self, keys: Vec<String>, until: Instant) -> Vec<Result<Option<String>>> {
         let moves = keys.into_iter().take(MOST_ENTRIES).map(|key| async move {
+            if Instant::now() >= until {
+                return Ok(None);
+            }
             let Some(object) = self.store.get(&key, LARGEST).await? else { return Ok(None) };
             let (kind, why) = match unpack(&object.bytes) {
                 Ok(entry) => (entry.kind, format!("too old for datadog since {}", entry.expires)),

@@ -123,6 +123,31 @@ async fn observations_are_sent_once_although_the_bucket_fails_in_the_middle_of_r
 }
 
 #[tokio::test]
+async fn what_is_too_old_is_given_up_within_the_time_of_the_spool_and_costs_the_run_nothing() {
+    let stage = Stage::new().await;
+    stage.run(0).await;
+    for number in 0..300 {
+        let key = format!("spool/zero/all/{:011}-{number:016x}", now(-9).as_second());
+        stage.life.store().put(&key, b"{broken".to_vec()).await.unwrap();
+    }
+    let waiting = || stage.sandbox.buckets().keys("state").iter().filter(|key| key.starts_with("spool/")).count();
+    // Moving them all would take twice as long as the run has.
+    stage.sandbox.faults().base_latency("s3", Duration::from_millis(150));
+    let report = stage.run_within(1, Duration::from_secs(12)).await;
+    let outcome = report.outcome.as_ref().unwrap();
+    assert!(outcome.lost == 0 && outcome.spooled == 0 && report.is_up(), "{outcome:?}");
+    let mut left = waiting();
+    assert!(left > 0 && outcome.expired == 300 - left, "{left} of 300 are left: {outcome:?}");
+    stage.sandbox.faults().base_latency("s3", Duration::ZERO);
+    let mut slot = 2;
+    while left > 0 {
+        let expired = stage.run(slot).await.outcome.unwrap().expired;
+        assert!(expired > 0 && expired == left - waiting(), "{expired} of {left} in slot {slot}");
+        (left, slot) = (waiting(), slot + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_well_is_not_taken_for_a_failed_one_where_our_own_time_is_over() {
     let stage = Stage::new().await;
     stage.run(0).await;
