@@ -110,7 +110,7 @@ impl<'a> Commits<'a> {
     async fn race(self, target: &str, observed: (&[Sample], bool), mut found: Loaded) -> Result<Committed> {
         for _ in 0..RACES {
             let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, observed);
-            let (mut committed, next) = self.prepare(target, step, &found)?;
+            let (mut committed, next) = self.prepare(target, step)?;
             let Some(next) = next else { return Ok(committed) };
             if Instant::now() >= self.until {
                 return Err(crate::Error::store("commit observations", "the run has no time left"));
@@ -132,14 +132,13 @@ impl<'a> Commits<'a> {
         Err(crate::Error::store(format!("commit the observations of {target}"), why))
     }
 
-    fn prepare(self, target: &str, step: Step, found: &Loaded) -> Result<(Committed, Option<Cursor>)> {
+    fn prepare(self, target: &str, step: Step) -> Result<(Committed, Option<Cursor>)> {
         let (observations, dropped) = admit(step.observations, self.base, self.now, self.wall);
         let (gap, is_overtaken) = (step.gap.map(str::to_owned), step.is_overtaken);
         let mut committed = Committed { target: target.to_owned(), dropped, gap, is_overtaken, ..Committed::default() };
         let Some(mut next) = step.next else { return Ok((committed, None)) };
         committed.missed_slots = step.missed_slots;
-        let waiting = found.cursor.iter().flat_map(|cursor| cursor.waiting(self.wall));
-        committed.waiting = waiting.map(|pending| pending.at).collect();
+        committed.waiting = step.taken.iter().chain(&step.expired).map(|pending| pending.at).collect();
         committed.expired = step.expired.into_iter().map(|pending| pending.failed).collect();
         for Pending { id, failed, unanswered, body, .. } in step.taken {
             match Payload::observations(&body) {

@@ -4,7 +4,7 @@ use crate::datadog::OLDEST;
 use crate::{Error, GRID, Kind, Result, SLOTS, Sample, Store, snapshots, store, store::Version};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How late a thing may become known and still be observed.
 const LATE: SignedDuration = SignedDuration::from_hours(48);
@@ -26,9 +26,9 @@ const LARGEST: usize = 64 * 1024 * 1024;
 pub struct Cursor {
     /// The time of the newest run whose observations are committed.
     pub until: Timestamp,
-    /// The scope of that run: all targets, or the one that its event named.
+    /// The scopes of the runs that were made at that time: all targets, or the one that an event named.
     #[serde(default)]
-    pub scope: String,
+    pub scopes: BTreeSet<String>,
     /// Nothing that ended at or before this is observed any more: its digests were forgotten for their number.
     pub floor: Option<Timestamp>,
     /// Digests of what ended in the 48 hours before `until` and was observed, with the second it ended in.
@@ -71,7 +71,8 @@ pub struct Loaded {
 pub struct Step {
     /// The observations that are due.
     pub observations: Vec<Sample>,
-    /// The cursor to commit before they are sent, without their bodies; nothing when this run was committed before.
+    /// The cursor to commit before they are sent, without their bodies; nothing when this run was committed before. One of
+    /// another scope at the same time leaves its scope there, so that a second try of it is known as one.
     pub next: Option<Cursor>,
     /// Bodies of runs that died, which this run takes over.
     pub taken: Vec<Pending>,
@@ -140,8 +141,9 @@ impl Cursor {
             None => return Self::first(now, scope, (samples, is_whole), found.unreadable),
         };
         if now <= cursor.until {
-            // This very run, or a later one, was committed before.
-            return Step { is_overtaken: now < cursor.until, ..Step::default() };
+            // This very run, one of another scope at the same time, or a later one was committed before.
+            let next = (!cursor.has_seen(now, scope)).then(|| cursor.clone().of(scope));
+            return Step { next, is_overtaken: now < cursor.until, ..Step::default() };
         }
         let (observations, reported) = cursor.due(now, samples);
         let (left, over): (Vec<Pending>, Vec<Pending>) =
@@ -154,7 +156,7 @@ impl Cursor {
         let steps = now.duration_since(cursor.until).as_secs() / GRID.as_secs();
         Step {
             observations,
-            next: Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending }),
+            next: Some(Self { until: now, scopes: BTreeSet::new(), floor, reported, pending }.of(scope)),
             taken,
             expired: old,
             missed_slots: usize::try_from(steps - i64::from(SLOTS)).unwrap_or(0),
@@ -184,13 +186,19 @@ impl Cursor {
         let reported = ended.map(|thing| (thing.digest.clone(), thing.ended_at.as_second())).collect();
         let floor = (!is_whole).then_some(now - SignedDuration::from_nanos(1));
         let (reported, floor) = remembered(reported, floor, now);
-        let next = Some(Self { until: now, scope: scope.to_owned(), floor, reported, pending: Vec::new() });
-        Step { next, gap, ..Step::default() }
+        let next = Self { until: now, scopes: BTreeSet::new(), floor, reported, pending: Vec::new() };
+        Step { next: Some(next.of(scope)), gap, ..Step::default() }
     }
 
-    /// Bodies that no living run is delivering.
-    pub fn waiting(&self, wall: Timestamp) -> impl Iterator<Item = &Pending> {
-        self.pending.iter().filter(move |pending| pending.lease <= wall)
+    /// Whether the run at `now` with this scope was committed before, or a later one was.
+    #[must_use]
+    pub fn has_seen(&self, now: Timestamp, scope: &str) -> bool {
+        now < self.until || now == self.until && self.scopes.contains(scope)
+    }
+
+    fn of(mut self, scope: &str) -> Self {
+        self.scopes.insert(scope.to_owned());
+        self
     }
 }
 
@@ -330,7 +338,6 @@ mod tests {
         let kept = next.next.unwrap();
         assert_eq!(ids(&kept.pending), ["alive", "dead"]);
         assert_eq!(kept.pending[1].lease, at("2026-01-08T12:16:00Z"), "the lease is renewed");
-        assert_eq!(cursor.waiting(at("2026-01-08T12:15:00Z")).count(), 2);
     }
 
     #[test]

@@ -254,9 +254,7 @@ impl Measured {
         self.counted.push(series.iter().filter(is_newest).count());
         self.failed.extend(failed.map(|error| (share.target.clone(), error)));
         self.series.extend(series);
-        let committed = cursor.cursor.as_ref().is_some_and(|cursor| {
-            cursor.until > event.now() || cursor.until == event.now() && cursor.scope == event.scope()
-        });
+        let committed = cursor.cursor.as_ref().is_some_and(|cursor| cursor.has_seen(event.now(), event.scope()));
         self.is_repetition = committed && (self.is_repetition || self.shares.is_empty());
         let target = share.target.clone();
         let is_whole = share.parts.iter().all(|part| *part == STORE || share.findings.is_whole(*part));

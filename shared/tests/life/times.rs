@@ -176,6 +176,38 @@ async fn a_full_run_after_runs_of_all_its_targets_by_name_speaks_for_the_whole()
     assert_eq!(stage.told(), undisturbed(2).await);
 }
 
+/// One run over all targets or over one by name, and a second try of it, whose first could send nothing.
+async fn tried_twice(stage: &Stage, target: Option<&str>) -> Report {
+    let event = |late| {
+        let event = event(1, late);
+        if let Some(target) = target { event.for_target(target) } else { event }
+    };
+    stage.sink.answer(Some(Reply::status(503)));
+    stage.life.run(&stage.collector, &event(SignedDuration::ZERO), TIME).await.unwrap();
+    stage.sink.answer(None);
+    stage.life.run(&stage.collector, &event(SignedDuration::from_mins(2)), TIME).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_second_try_is_known_as_one_although_a_run_of_another_scope_was_made_at_the_same_time() {
+    for (targets, all_first) in [("1", false), ("2", false), ("1", true), ("2", true)] {
+        let stage = Stage::with(&[("STANDIN_TARGETS", targets)]).await;
+        stage.on_time(0).await;
+        let (tried, other) = if all_first { (Some("north/1"), None) } else { (None, Some("north/1")) };
+        let first = event(1, SignedDuration::ZERO);
+        let first = if let Some(target) = other { first.for_target(target) } else { first };
+        stage.life.run(&stage.collector, &first, TIME).await.unwrap();
+        let report = tried_twice(&stage, tried).await;
+        let place = format!("{targets} targets, {tried:?} twice");
+        assert!(!names(&report, "collector.").contains("collector.spool.depth"), "{place}");
+        assert!(report.outcome.unwrap().recovered > 0, "what the first try left arrives: {place}");
+        let points = stage.sink.points();
+        let failed = points.sum("collector.push_errors", Some(now(1).as_second()));
+        assert!(failed >= 1.0, "and so does the failure that kept it: {place}");
+        assert_eq!(stage.keys("spool/").await, Vec::<String>::new(), "{place}");
+    }
+}
+
 #[tokio::test]
 async fn an_event_from_the_future_is_refused() {
     let stage = Stage::new().await;
