@@ -202,8 +202,10 @@ impl Life {
         let tally = self.meter.take();
         let mut counts = telling.counts(&outcome, &tally, knows_spool);
         if is_repetition {
-            // Its first try told the rest; the failures of what that left are told by whoever delivers it.
-            counts.retain(|sample| sample.name() == "collector.push_errors" && !outcome.errors.is_empty());
+            // Its first try told the rest; the failures of what that left are told by whoever delivers it. A zero would lie
+            // over what the first try counted.
+            let has_failed = |sample: &Sample| sample.value().is_some_and(|failures| failures > 0.0);
+            counts.retain(|sample| sample.name() == "collector.push_errors" && has_failed(sample));
         }
         if !counts.is_empty() {
             outbox.deliver_last(telling.encode(&counts)?, &mut outcome).await;

@@ -209,6 +209,30 @@ async fn a_second_try_is_known_as_one_although_a_run_of_another_scope_was_made_a
 }
 
 #[tokio::test]
+async fn a_second_try_writes_over_no_failure_that_its_first_one_told() {
+    let stage = Stage::new().await;
+    stage.on_time(0).await;
+    // Two series are wrong, and then Datadog closes.
+    stage.sink.feel(|seen| {
+        let mut plain = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(seen.body.as_slice()), &mut plain).ok()?;
+        let is_closed = plain.contains("standin.ended.new") || plain.contains("push_errors");
+        let status = if is_closed { Some(503) } else { plain.contains("\"standin.things\"").then_some(400) };
+        status.map(Reply::status)
+    });
+    let report = stage.on_time(1).await;
+    let outcome = report.outcome.unwrap();
+    assert!(outcome.rejected == 2 && outcome.spooled > 0, "{outcome:?}");
+    stage.sink.answer(None);
+    let report = stage.run(1, SignedDuration::from_mins(2)).await;
+    assert!(report.outcome.unwrap().errors.contains_key("server"), "what the first try left is through");
+    let rejected = stage.sink.points().series.into_iter().filter(|((metric, tags, second), _)| {
+        metric == "collector.push_errors" && tags.contains("kind:rejected") && *second == now(1).as_second()
+    });
+    assert_eq!(rejected.map(|(_, value)| value).collect::<Vec<_>>(), ["2.0"]);
+}
+
+#[tokio::test]
 async fn an_event_from_the_future_is_refused() {
     let stage = Stage::new().await;
     let event = Event::new(now(2), now(0));
