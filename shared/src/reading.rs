@@ -42,6 +42,8 @@ pub(crate) struct Reading<'a, C> {
 /// What the store holds of a target.
 struct Held<S> {
     kept: Option<Kept<S>>,
+    /// The same as the store has it, a small part as large.
+    packed: Vec<u8>,
     /// What is there in its place; nothing where the store did not answer, which is then given nothing.
     seen: Option<Seen>,
     cursor: Loaded,
@@ -61,8 +63,8 @@ impl<C: Collector> Reading<'_, C> {
             let share = Share { target, parts: self.parts(), findings, until, repeated: true };
             return Known { snapshot, share, cursor: held.cursor, failed: None };
         }
-        let Held { kept, seen, cursor } = held;
-        let fetched = self.fetch(&cx, &target, &fingerprint, kept).await;
+        let Held { kept, packed, seen, cursor } = held;
+        let fetched = self.fetch(&cx, &target, &fingerprint, kept.zip(Some(packed))).await;
         let (snapshot, failed) = match fetched {
             Ok(kept) => {
                 // A late run that is shown to somebody is no run of that time.
@@ -93,7 +95,7 @@ impl<C: Collector> Reading<'_, C> {
     async fn load(&self, cx: &Context, target: &str) -> Held<C::Snapshot> {
         if let Some(why) = &self.key_gap {
             cx.gap(STORE, why);
-            return Held { kept: None, seen: None, cursor: Loaded::default() };
+            return Held { kept: None, packed: Vec::new(), seen: None, cursor: Loaded::default() };
         }
         let wall = self.event.wall();
         let (kept, cursor) = futures::join!(
@@ -104,13 +106,14 @@ impl<C: Collector> Reading<'_, C> {
         if let Some(why) = cursor.unreadable {
             cx.gap(STORE, why);
         }
-        let Some((kept, version)) = cx.part(STORE, kept) else {
-            return Held { kept: None, seen: None, cursor };
+        let Some((kept, object)) = cx.part(STORE, kept) else {
+            return Held { kept: None, packed: Vec::new(), seen: None, cursor };
         };
         // A snapshot from after this run's time would say what had not happened yet, and stays.
         let is_newer = kept.as_ref().is_some_and(|kept| kept.at > self.event.now());
+        let (packed, version) = object.map_or((Vec::new(), None), |object| (object.bytes, Some(object.version)));
         let seen = if is_newer { Seen::Unknown } else { Seen::Version(version) };
-        Held { kept: kept.filter(|_| !is_newer), seen: Some(seen), cursor }
+        Held { kept: kept.filter(|_| !is_newer), packed, seen: Some(seen), cursor }
     }
 
     /// What this very run knew when it was made before, where that was everything.
@@ -136,16 +139,18 @@ impl<C: Collector> Reading<'_, C> {
         cx: &Context,
         target: &str,
         fingerprint: &str,
-        kept: Option<Kept<C::Snapshot>>,
+        kept: Option<(Kept<C::Snapshot>, Vec<u8>)>,
     ) -> Result<Kept<C::Snapshot>> {
         let now = self.event.now();
-        let Some(mut kept) = kept else { return self.whole(cx, target, fingerprint, Last::None).await };
+        let Some((mut kept, packed)) = kept else { return self.whole(cx, target, fingerprint, Last::None).await };
         if !kept.continues::<C>(fingerprint, now) {
+            drop(packed);
             return self.whole(cx, target, fingerprint, self.remembered(&kept)).await;
         }
         if self.is_heal_due(&kept) {
-            return self.healed(cx, target, kept).await;
+            return self.healed(cx, target, kept, packed).await;
         }
+        drop(packed);
         let healing = kept.healing.take();
         self.continued(cx, target, kept, healing).await
     }
@@ -178,14 +183,20 @@ impl<C: Collector> Reading<'_, C> {
     }
 
     /// Asks for everything beside the state, which is served until that is complete.
-    async fn healed(&self, cx: &Context, target: &str, kept: Kept<C::Snapshot>) -> Result<Kept<C::Snapshot>> {
+    async fn healed(
+        &self,
+        cx: &Context,
+        target: &str,
+        kept: Kept<C::Snapshot>,
+        packed: Vec<u8>,
+    ) -> Result<Kept<C::Snapshot>> {
         let memory = self.remembered(&kept);
         let Kept { fingerprint, whole_at, healing, snapshot, gaps, .. } = kept;
         let (since, last) = match healing.filter(|one| one.continues::<C>(cx.now())) {
             Some(healing) => (healing.since, Last::Base(healing.snapshot)),
             None => (cx.now(), memory),
         };
-        // Two large snapshots at once are more than there is memory for: the state is read again where it is needed.
+        // Two large snapshots at once are more than there is memory for: the state is unpacked again where it is needed.
         drop(snapshot);
         let failing: Vec<&str> = gaps.keys().map(String::as_str).collect();
         // What did not fit into its share for a day gets half of the time.
@@ -198,9 +209,8 @@ impl<C: Collector> Reading<'_, C> {
             }
             other => other,
         };
-        let Ok((Some(mut kept), _)) = snapshots::latest::<C>(self.store, target, self.event.wall()).await else {
-            return self.whole(cx, target, &fingerprint, Last::None).await;
-        };
+        let mut kept = snapshots::unpack::<C::Snapshot>(&packed)?;
+        drop(packed);
         let (healing, rests) = match heal {
             Heal::Unfinished { snapshot, pending, has_gap } => {
                 cx.still_pending(&pending);

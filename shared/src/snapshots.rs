@@ -1,6 +1,6 @@
 //! What is kept of each target: the newest snapshot with how it was read, an unfinished heal, and dated copies.
 
-use crate::{Collector, Error, Event, GRID, Result, Store, http, store::Version};
+use crate::{Collector, Error, Event, GRID, Result, Store, http, store::Object, store::Version};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ fn dated_key(collector: &str, target: &str, now: Timestamp) -> String {
     format!("{}/{}", folder("snapshots", collector, target), now.strftime("%Y%m%dT%H%MZ"))
 }
 
-/// The newest snapshot of a target, and the version of what is there. One that cannot be read, is of another version or
+/// The newest snapshot of a target, and the object that is there. One that cannot be read, is of another version or
 /// from the future is as good as none.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ pub async fn latest<C: Collector>(
     store: &Store,
     target: &str,
     wall: Timestamp,
-) -> Result<(Option<Kept<C::Snapshot>>, Option<Version>)> {
+) -> Result<(Option<Kept<C::Snapshot>>, Option<Object>)> {
     read::<C>(store, &latest_key(C::NAME, target), wall).await
 }
 
@@ -136,7 +136,7 @@ async fn read<C: Collector>(
     store: &Store,
     key: &str,
     wall: Timestamp,
-) -> Result<(Option<Kept<C::Snapshot>>, Option<Version>)> {
+) -> Result<(Option<Kept<C::Snapshot>>, Option<Object>)> {
     let Some(object) = store.get(key, LARGEST).await? else { return Ok((None, None)) };
     if object.is_too_large {
         tracing::warn!(key, "a snapshot of over {LARGEST} bytes is not used");
@@ -156,7 +156,7 @@ async fn read<C: Collector>(
             None
         }
     };
-    Ok((kept, Some(object.version)))
+    Ok((kept, Some(object)))
 }
 
 /// Keeps a snapshot as a dated copy, and as the newest one unless a newer one is there. `seen` is what was there
@@ -216,7 +216,11 @@ fn pack<S: Serialize>(kept: &Kept<S>) -> Result<Vec<u8>> {
     encoder.finish().map_err(failed)
 }
 
-fn unpack<S: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<S>> {
+/// A snapshot from the bytes of its object.
+///
+/// # Errors
+/// When they are none.
+pub(crate) fn unpack<S: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<S>> {
     let pieces = zstd::Decoder::with_buffer(bytes).map_err(|error| Error::store("decompress a snapshot", error))?;
     let bounded = BufReader::new(pieces).take(LARGEST_JSON);
     serde_json::from_reader(bounded).map_err(|error| Error::store("read a snapshot", error))

@@ -28,6 +28,8 @@ struct Upstream {
     fails_whole: bool,
     /// A fetch breaks off that has no whole snapshot to continue from.
     breaks: bool,
+    /// What else happens while everything is asked.
+    meanwhile: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Everything that was asked: `whole` or `continued`.
     asked: Vec<&'static str>,
     fingerprint: String,
@@ -77,6 +79,9 @@ impl Collector for Pieces {
             Last::Memory(_) => "whole, remembering",
             Last::None => "whole",
         });
+        if let (Some(meanwhile), Last::Memory(_)) = (&upstream.meanwhile, &last) {
+            meanwhile();
+        }
         let base = last.base();
         if upstream.breaks && base.as_ref().is_none_or(|base| base.hard.len() < 6) {
             return Err(Error::incomplete("it broke off"));
@@ -114,7 +119,7 @@ struct Stage {
     life: Life,
     pieces: Pieces,
     _sink: Sink,
-    _state: Folder,
+    state: Folder,
 }
 
 impl Stage {
@@ -122,7 +127,7 @@ impl Stage {
         let (sink, state) = (Sink::start().await, Folder::new("healing"));
         let env = env(&sink, &state, &[]);
         let life = Life::prepare::<Pieces>(&env, true).await.unwrap();
-        Self { life, pieces: Pieces::connect(&env).await.unwrap(), _sink: sink, _state: state }
+        Self { life, pieces: Pieces::connect(&env).await.unwrap(), _sink: sink, state }
     }
 
     /// A stage after a day of runs: everything is due to be asked again in slot 96.
@@ -278,5 +283,25 @@ async fn an_unfinished_fetch_that_was_not_continued_for_too_long_is_begun_anew()
         }
         // Two hours lie between the snapshots at the most: what happened before may be forgotten by then.
         assert_eq!(stage.run(last_try + 4, 2).await.1[0], next, "slot {}", last_try + 4);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_everything_is_asked_costs_no_row() {
+    for breaks in [true, false] {
+        let stage = Stage::after_a_day().await;
+        let latest = stage.state.path().join("snapshots/pieces/it/latest");
+        stage.upstream(|upstream| {
+            upstream.breaks = breaks;
+            // A folder in the place of a file can be neither read nor replaced.
+            upstream.meanwhile = Some(Arc::new(move || {
+                std::fs::remove_file(&latest).unwrap();
+                std::fs::create_dir_all(latest.join("in the way")).unwrap();
+            }));
+        });
+        let (report, asked) = stage.run(96, 2).await;
+        assert_eq!(asked, ["whole, remembering", "continued"]);
+        assert_eq!(value(&report, HARD_ROW), Some(6.0));
+        assert_eq!(report.shares[0].findings.gaps.keys().collect::<Vec<_>>(), [&"store"]);
     }
 }
