@@ -22,7 +22,7 @@ impl Document {
     /// Reads a variable, wherever its text is; nothing where it is not set.
     ///
     /// # Errors
-    /// When it names an object that cannot be read.
+    /// When it names an object that is not there or is no text, which is a wrong configuration, or a store that fails.
     pub async fn read(env: &Env, name: &str) -> Result<Option<Self>> {
         let Some(text) = env.get(name) else { return Ok(None) };
         Ok(Some(match text.strip_prefix("s3://") {
@@ -42,10 +42,21 @@ async fn object(env: &Env, name: &str, place: &str) -> Result<String> {
     // The name of a bucket often holds the number of an account.
     let unread = |why: String| refused(format!("the object {key} cannot be read: {why}"));
     let store = Store::bucket(env, bucket).await?;
-    let object = store.get(key, LARGEST).await.map_err(|error| unread(error.with_causes()))?;
+    let object = store.get(key, LARGEST).await.map_err(|error| match error {
+        // Whoever tries again meets the same.
+        error if is_absent(&error) => unread(error.with_causes()),
+        Error::Store { source, .. } => Error::store(format!("read the object {key} that {name} names"), source),
+        error => error,
+    })?;
     let object = object.ok_or_else(|| unread("there is no such object".to_owned()))?;
     if object.is_too_large {
         return Err(unread(format!("it is larger than {LARGEST} bytes")));
     }
     String::from_utf8(object.bytes).map_err(|_| unread("it is not text".to_owned()))
+}
+
+/// Whether a store says that there is no such bucket, which is a wrong name and no failure of its own.
+fn is_absent(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
+    matches!(cause, Some(Error::NotFound { .. }))
 }

@@ -186,7 +186,7 @@ impl Http {
         };
         if refused
             && let Some(secret) = self.auth.secret()
-            && secret.is_renewed(&used, sent).await?
+            && secret.is_renewed(&used, sent).await
         {
             tracing::info!(upstream = self.upstream, secret = secret.name(), "credentials renewed after a refusal");
             let answer = self.exchange(signed(request)?).await?;

@@ -35,20 +35,21 @@ impl Secret {
     }
 
     /// Whether it is another one than was used in a request that was sent then and refused. It is read again from the secret
-    /// store, unless somebody did so since: requests that are under way side by side are refused together.
-    ///
-    /// # Errors
-    /// When the secret store does not answer.
-    pub async fn is_renewed(&self, used: &str, sent: Instant) -> Result<bool> {
-        let Some(vault) = &self.vault else { return Ok(false) };
+    /// store, unless somebody did so since: requests that are under way side by side are refused together. Where the store
+    /// does not answer there is no other: the failure is logged, and the refusal stays what went wrong.
+    pub async fn is_renewed(&self, used: &str, sent: Instant) -> bool {
+        let Some(vault) = &self.vault else { return false };
         let mut read = self.read.lock().await;
         if self.expose() == used && read.is_none_or(|read| read < sent) {
             *read = Some(Instant::now());
-            if let Some(fresh) = vault.read().await?.remove(&self.name) {
+            let fields = vault.read().await.inspect_err(|error| {
+                tracing::warn!(secret = self.name, error = error.with_causes(), "a refused secret cannot be read again");
+            });
+            if let Some(fresh) = fields.ok().and_then(|mut fields| fields.remove(&self.name)) {
                 fresh.trim().clone_into(&mut self.value.write().unwrap_or_else(PoisonError::into_inner));
             }
         }
-        Ok(self.expose() != used)
+        self.expose() != used
     }
 
     /// Where a person would fix it.
@@ -103,9 +104,12 @@ impl Vault {
 
     pub(crate) async fn read(&self) -> Result<BTreeMap<String, String>> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
-            let cause = aws::error(&self.meter, SECRETS.upstream, "GetSecretValue", &error);
-            let problem = format!("the secret {} cannot be read: {}", self.name(), cause.with_causes());
-            Error::refused("SECRET_ARN", problem, "vitals/prod")
+            let what = format!("GetSecretValue of {} (SECRET_ARN)", self.name());
+            match aws::error(&self.meter, SECRETS.upstream, &what, &error) {
+                cause @ Error::NotFound { .. } => Error::refused("SECRET_ARN", cause, "vitals/prod"),
+                // It may be there a minute later.
+                cause => cause,
+            }
         })?;
         let fields: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {
@@ -127,7 +131,7 @@ mod tests {
     async fn a_secret_prints_as_stars_and_stays_as_it_is_without_a_store() {
         let secret = Secret::new("TOKEN", "s3cr3t", None);
         assert_eq!(format!("{secret} {secret:?}"), "*** TOKEN=***");
-        assert!(!secret.is_renewed("s3cr3t", Instant::now()).await.unwrap());
+        assert!(!secret.is_renewed("s3cr3t", Instant::now()).await);
         assert_eq!((secret.expose(), secret.place()), ("s3cr3t".to_owned(), "the variable TOKEN".to_owned()));
     }
 }

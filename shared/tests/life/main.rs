@@ -8,5 +8,6 @@ mod healing;
 mod killed;
 mod outage;
 mod stage;
+mod start;
 mod state;
 mod times;

@@ -153,7 +153,7 @@ def wrong_start(sandbox, folder):
             [program("github")], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
         )
         said[level] = done.stdout + done.stderr
-        equal(f"a secret that cannot be read ends the start, LOG_LEVEL {level}", done.returncode, 78)
+        equal(f"a secret that cannot be read ends the start, LOG_LEVEL {level}", done.returncode, 1)
     lines = said["info"].splitlines()
     line = json.loads(lines[0]) if len(lines) == 1 and lines[0].startswith("{") else {}
     good = "SECRET_ARN" in line.get("error", "") and "vitals/prod" in line.get("error", "")

@@ -174,7 +174,7 @@ impl Client {
             return Ok(Some(now));
         }
         let secret = self.credentials.secret();
-        if !secret.is_renewed(&secret.expose(), Instant::now()).await? {
+        if !secret.is_renewed(&secret.expose(), Instant::now()).await {
             return Ok(None);
         }
         let fresh = build(&self.transport, &self.credentials)?;
