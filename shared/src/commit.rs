@@ -122,7 +122,7 @@ impl<'a> Commits<'a> {
             found = Cursor::load(self.store, self.base.collector, target, self.wall).await?;
             // It may have been no lost race: our write had succeeded, its answer was lost, and somebody wrote since.
             if let (Some(cursor), Some(version)) = (&found.cursor, &found.version)
-                && committed.is_in(cursor, self.lease)
+                && committed.is_in(cursor)
             {
                 committed.cursor = Some((cursor.clone(), version.clone()));
                 return Ok(committed);
@@ -140,18 +140,26 @@ impl<'a> Commits<'a> {
         committed.missed_slots = step.missed_slots;
         committed.waiting = step.taken.iter().chain(&step.expired).map(|pending| pending.at).collect();
         committed.expired = step.expired.into_iter().map(|pending| pending.failed).collect();
-        for Pending { id, failed, unanswered, body, .. } in step.taken {
+        for Pending { id: old, failed, unanswered, body, .. } in step.taken {
             match Payload::observations(&body) {
-                Ok(payload) => committed.bodies.push(Body { id, payload, failed, unanswered, is_own: false }),
+                Ok(payload) => {
+                    // Another run may take it over in this very moment, under an equal lease.
+                    let id = new_id(target);
+                    next.pending
+                        .iter_mut()
+                        .filter(|pending| pending.id == old)
+                        .for_each(|held| held.id.clone_from(&id));
+                    committed.bodies.push(Body { id, payload, failed, unanswered, is_own: false });
+                }
                 Err(error) => {
                     tracing::error!(target, error = error.with_causes(), "unreadable observations are given up");
-                    next.pending.retain(|pending| pending.id != id);
+                    next.pending.retain(|pending| pending.id != old);
                     committed.expired.push(failed);
                 }
             }
         }
         for payload in encode(&observations, self.base, self.now, LIMITS)? {
-            let id = format!("{:016x}", RandomState::new().hash_one(target));
+            let id = new_id(target);
             let (at, lease, body) = (self.now, self.lease, payload.text());
             next.pending.push(Pending { id: id.clone(), at, lease, body, failed: None, unanswered: 0 });
             committed.bodies.push(Body { id, payload, failed: None, unanswered: 0, is_own: true });
@@ -162,9 +170,68 @@ impl<'a> Commits<'a> {
 }
 
 impl Committed {
-    /// Whether a cursor holds the bodies that this run made or took over, under its own lease.
-    fn is_in(&self, cursor: &Cursor, lease: Timestamp) -> bool {
-        let is_held = |body: &Body| cursor.pending.iter().any(|one| one.id == body.id && one.lease == lease);
-        self.bodies.iter().any(is_held)
+    /// Whether a cursor holds the bodies that this run made or took over: their names are its own.
+    fn is_in(&self, cursor: &Cursor) -> bool {
+        let is_held = |body: &Body| cursor.pending.iter().any(|one| one.id == body.id);
+        !self.bodies.is_empty() && self.bodies.iter().all(is_held)
+    }
+}
+
+/// A name for a body that no other has.
+fn new_id(target: &str) -> String {
+    format!("{:016x}", RandomState::new().hash_one(target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Folder, at};
+
+    crate::catalogue! {
+        /// How long a thing took.
+        TOOK = Distribution "test.took" in Hour by [], fold None, better Neither;
+    }
+
+    /// The cursor of a target whose last run died with a body under way.
+    async fn dead(store: &Store, now: Timestamp) -> Loaded {
+        let first = Cursor::step(&Loaded::default(), (now, now, now), "all", (&[], true));
+        let mut cursor = first.next.unwrap();
+        let body = r#"{"series":[{"metric":"test.took"}]}"#.to_owned();
+        cursor.pending.push(Pending { id: "dead".into(), at: now, lease: now, body, failed: None, unanswered: 0 });
+        cursor.write(store, "c", "it", None).await.unwrap().unwrap();
+        Cursor::load(store, "c", "it", now).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_two_runs_that_take_over_a_body_at_once_one_has_it_and_one_knows_that_it_has_not() {
+        let now = at("2026-01-08T12:00:00Z");
+        let base = Base {
+            source: "cron",
+            env: "test".into(),
+            service: "s".into(),
+            collector: "c",
+            prefix: "metta.infra".into(),
+            historical: false,
+        };
+        for ended in [vec![], vec![TOOK.observe(1.0, now, "a")]] {
+            let folder = Folder::new("commit");
+            let store = Store::directory(folder.path());
+            let found = dead(&store, now).await;
+            // Their leases are equal, to the last digit.
+            let event = Event::new(now + crate::GRID, now + crate::GRID);
+            let schedule = Schedule::new(Instant::now(), Duration::from_mins(1));
+            let commits = Commits::new(&store, &base, &event, Duration::from_mins(1), &schedule);
+            let mut held = Vec::new();
+            for _ in 0..2 {
+                let Loaded { cursor, version, .. } = &found;
+                let found = Loaded { cursor: cursor.clone(), version: version.clone(), unreadable: None };
+                let (target, samples) = ("it".to_owned(), ended.clone());
+                held.push(commits.one(Observed { target, samples, is_whole: true, found }).await);
+            }
+            assert!(held.iter().all(|one| one.gap.is_none()), "{held:?}");
+            let bodies: Vec<usize> = held.iter().map(|one| one.bodies.len()).collect();
+            assert_eq!(bodies, [1 + ended.len(), 0]);
+        }
+        assert_eq!(METRICS.len(), 1);
     }
 }

@@ -40,7 +40,7 @@ pub struct Cursor {
 /// A body of observations under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// Tells it from all others.
+    /// Tells it from all others; a run that takes it over gives it another one.
     pub id: String,
     /// The time of its points.
     pub at: Timestamp,
