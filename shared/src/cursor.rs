@@ -153,13 +153,12 @@ impl Cursor {
         let taken: Vec<Pending> = taken.into_iter().map(|pending| Pending { lease, ..pending }).collect();
         let (reported, floor) = remembered(reported, cursor.floor, now);
         let pending = left.into_iter().chain(taken.iter().cloned()).collect();
-        let steps = now.duration_since(cursor.until).as_secs() / GRID.as_secs();
         Step {
             observations,
             next: Some(Self { until: now, scopes: BTreeSet::new(), floor, reported, pending }.of(scope)),
             taken,
             expired: old,
-            missed_slots: usize::try_from(steps - i64::from(SLOTS)).unwrap_or(0),
+            missed_slots: missed(cursor.until, now, wall),
             ..Step::default()
         }
     }
@@ -206,6 +205,14 @@ impl Cursor {
 #[must_use]
 pub fn key(collector: &str, target: &str) -> String {
     snapshots::folder("cursors", collector, target)
+}
+
+/// How many slots that ended after `until` no run can send any more: a run sends its newest ones, as far as Datadog
+/// takes them by the clock.
+fn missed(until: Timestamp, now: Timestamp, wall: Timestamp) -> usize {
+    let oldest = (wall - OLDEST).max(now - GRID * (SLOTS - 1)).min(now + GRID);
+    let before = oldest.duration_since(until).as_nanos() - 1;
+    usize::try_from(before.div_euclid(GRID.as_nanos())).unwrap_or(0)
 }
 
 /// What ended within reach, the newest where that is too many; and the end of the newest that had to go.
@@ -306,6 +313,12 @@ mod tests {
             ("2026-01-08T14:00:00Z", 4),
         ] {
             assert_eq!(step(Some(&cursor), later, &[]).missed_slots, missed, "{later}");
+        }
+        // A run that is late itself finds some of its four slots too old.
+        let found = Loaded { cursor: Some(cursor), ..Loaded::default() };
+        for (wall, missed) in [("13:00", 0), ("13:15", 0), ("13:16", 1), ("13:30", 1), ("13:31", 2), ("13:59", 3)] {
+            let times = (at("2026-01-08T13:00:00Z"), at(&format!("2026-01-08T{wall}:00Z")), at("2026-01-08T15:00:00Z"));
+            assert_eq!(Cursor::step(&found, times, "all", (&[], true)).missed_slots, missed, "{wall}");
         }
     }
 
