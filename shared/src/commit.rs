@@ -28,6 +28,14 @@ pub(crate) struct Observed {
     pub found: Loaded,
 }
 
+impl Observed {
+    /// What a target comes to of which nothing is committed: later runs have overtaken it all the same.
+    pub(crate) fn uncommitted(self, now: Timestamp) -> Committed {
+        let is_overtaken = self.found.cursor.is_some_and(|cursor| now < cursor.until);
+        Committed { target: self.target, is_overtaken, ..Committed::default() }
+    }
+}
+
 /// What a target's observations came to.
 #[derive(Debug, Default)]
 pub(crate) struct Committed {
@@ -101,15 +109,16 @@ impl<'a> Commits<'a> {
     }
 
     async fn one(self, observed: Observed) -> Committed {
-        let Observed { target, samples, is_whole, found } = observed;
-        let result = Box::pin(self.race(&target, (&samples, is_whole), found)).await;
-        result.unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), target, ..Committed::default() })
+        let result = Box::pin(self.race(&observed)).await;
+        result.unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), ..observed.uncommitted(self.now) })
     }
 
     /// One conditional write marks the observations as reported and holds their bodies under a lease.
-    async fn race(self, target: &str, observed: (&[Sample], bool), mut found: Loaded) -> Result<Committed> {
+    async fn race(self, observed: &Observed) -> Result<Committed> {
+        let (target, samples) = (&*observed.target, (&*observed.samples, observed.is_whole));
+        let mut found = observed.found.clone();
         for _ in 0..RACES {
-            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, observed);
+            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, samples);
             let (mut committed, next) = self.prepare(target, step)?;
             let Some(next) = next else { return Ok(committed) };
             if Instant::now() >= self.until {
@@ -223,9 +232,7 @@ mod tests {
             let commits = Commits::new(&store, &base, &event, Duration::from_mins(1), &schedule);
             let mut held = Vec::new();
             for _ in 0..2 {
-                let Loaded { cursor, version, .. } = &found;
-                let found = Loaded { cursor: cursor.clone(), version: version.clone(), unreadable: None };
-                let (target, samples) = ("it".to_owned(), ended.clone());
+                let (target, samples, found) = ("it".to_owned(), ended.clone(), found.clone());
                 held.push(commits.one(Observed { target, samples, is_whole: true, found }).await);
             }
             assert!(held.iter().all(|one| one.gap.is_none()), "{held:?}");

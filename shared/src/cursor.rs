@@ -56,7 +56,7 @@ pub struct Pending {
 }
 
 /// What is found in the place of a cursor.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The cursor, where there is one that can be believed.
     pub cursor: Option<Cursor>,

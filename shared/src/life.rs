@@ -185,7 +185,11 @@ impl Life {
         self.meter.set_own_deadline(outbox.schedule.commit);
         // It is looked at first: what is committed by a run whose store fails then can be neither sent nor released.
         let found = self.look(outbox, &mut shares).await;
-        let committed = if may_commit { outbox.commits.all(observed).await } else { Vec::new() };
+        let committed = if may_commit {
+            outbox.commits.all(observed).await
+        } else {
+            observed.into_iter().map(|one| one.uncommitted(now)).collect()
+        };
         for ((share, one), counted) in shares.iter_mut().zip(&committed).zip(counted) {
             note(share, one.gap.as_deref());
             add(&mut dropped, &one.dropped);
