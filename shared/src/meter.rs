@@ -109,12 +109,15 @@ impl Meter {
         self.lock().tally.calls.values().sum()
     }
 
-    /// Begins a run: counting starts again, and so do the connections. Upstreams are asked until `deadline`, the store until
-    /// `own`; no single call of the store may take longer than `share`.
+    /// Begins a run: connections start again, and so does counting unless it is the first. Upstreams are asked until
+    /// `deadline`, the store until `own`; no single call of the store may take longer than `share`.
     pub fn begin(&self, deadline: Instant, own: Instant, share: Duration) {
         let mut inner = self.lock();
+        // What was asked before the first run, for secrets and documents, is told by it.
+        if inner.run > 0 {
+            inner.tally = Tally::default();
+        }
         inner.run += 1;
-        inner.tally = Tally::default();
         inner.left.clear();
         inner.deadline = Some(deadline);
         inner.own_deadline = Some(own);
@@ -160,4 +163,20 @@ fn until(deadline: Option<Instant>, limit: Duration) -> Option<Duration> {
     let Some(deadline) = deadline else { return Some(limit) };
     let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
     left.map(|left| left.min(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_before_the_first_run_is_told_by_it_and_by_no_other() {
+        let (meter, moment) = (Meter::default(), Instant::now());
+        for (before, calls) in [(2, 3), (0, 1), (2, 1)] {
+            (0..before).for_each(|_| meter.called("secrets"));
+            meter.begin(moment, moment, Duration::ZERO);
+            meter.called("secrets");
+            assert_eq!(meter.take().calls["secrets"], calls);
+        }
+    }
 }

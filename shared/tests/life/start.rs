@@ -1,10 +1,11 @@
 //! What is read before the first run: the secret and the documents.
 
-use crate::stage::now;
+use crate::stage::{TIME, event, now, prepared};
+use jiff::SignedDuration;
 use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
 use serde_json::{Value, json};
-use shared::testing::{Fake, Reply, StandIn, at};
-use shared::{Auth, Env, Http, Life};
+use shared::testing::{Fake, Folder, Reply, Sink, StandIn, at};
+use shared::{Auth, Env, Http, Life, Report};
 
 async fn sandbox() -> Sandbox {
     let seed = Seed { number: 1, size: 0, epoch: at("2026-01-08T12:00:00Z") };
@@ -80,5 +81,18 @@ async fn a_secret_that_cannot_be_read_again_leaves_the_upstreams_refusal_as_the_
         let error = http.get::<Value>("/things").await.unwrap_err();
         let text = error.with_causes();
         assert!(error.kind() == Some("auth") && text.starts_with("fake refused our credentials: 401"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_the_start_are_told_by_the_first_run() {
+    let (sandbox, sink, state) = (sandbox().await, Sink::start().await, Folder::new("start"));
+    let path = state.path().display().to_string();
+    let env = loaded(&sandbox, &[("DATADOG_URL", sink.url()), ("STATE_DIR", &path)]).await.unwrap();
+    let (life, collector) = prepared::<0>(&env).await;
+    let calls = |report: &Report| shared::testing::value(report, "collector.api_calls{upstream:secrets}");
+    for (slot, expected) in [(0, 1.0), (1, 0.0)] {
+        let report = life.run(&collector, &event(slot, SignedDuration::ZERO), TIME).await.unwrap();
+        assert_eq!(calls(&report), Some(expected), "slot {slot}");
     }
 }
