@@ -56,11 +56,12 @@ fn wall() -> Timestamp {
 const LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a run has until its deadline, in milliseconds since 1970. Nothing, where that has passed; one that is older
-/// than any run is none: `cargo lambda watch` says 600,000 to every function.
+/// than any run is none: `cargo lambda watch` says 600,000 to every function. One that is further ahead than any run lasts is not
+/// believed, because what a run holds is left to it until then.
 fn time_left(deadline: u64, wall: Timestamp) -> Duration {
     let deadline = i64::try_from(deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
     match deadline.map(|deadline| deadline.duration_since(wall)) {
-        Some(left) if left > -LONGEST => Duration::try_from(left).unwrap_or(Duration::ZERO),
+        Some(left) if left > -LONGEST => Duration::try_from(left.min(LONGEST)).unwrap_or(Duration::ZERO),
         _ => Duration::from_mins(1),
     }
 }
@@ -103,5 +104,6 @@ mod tests {
         assert_eq!(time_left(at(-2), wall), Duration::ZERO);
         assert_eq!(time_left(600_000, wall), Duration::from_mins(1));
         assert_eq!(time_left(u64::MAX, wall), Duration::from_mins(1));
+        assert_eq!(time_left(at(7 * 24 * 3600), wall), Duration::from_mins(15), "no function runs longer");
     }
 }
