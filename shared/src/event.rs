@@ -10,9 +10,11 @@ const LATE: SignedDuration = SignedDuration::from_hours(1);
 /// The scope of a run over all targets.
 const ALL: &str = "all";
 
-/// The fields of an event of EventBridge; one with others is of another kind, or means something that nobody reads.
-const FIELDS: [&str; 9] =
-    ["account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"];
+/// The fields of an event of EventBridge; one with others is of another kind, or means something that nobody reads. The
+/// name of a replay is in events out of an archive:
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html>
+const FIELDS: [&str; 10] =
+    ["account", "detail", "detail-type", "id", "region", "replay-name", "resources", "source", "time", "version"];
 
 /// The event of a run. Its time, on the grid, is the "now" of everything that the run says.
 #[derive(Debug, Clone)]
@@ -156,10 +158,14 @@ mod tests {
             "account": "123456789012", "time": "2026-01-08T11:46:10Z", "region": "eu-west-1", "resources": [], "detail": {}});
         let scheduler = json!({"version": "0", "id": "2", "detail-type": "Scheduled Event", "source": "aws.scheduler",
             "time": "2026-01-08T11:45:00Z", "resources": [], "detail": "{}"});
+        // An event out of an archive has the name of its replay beside the fields that it had.
+        let replayed = json!({"version": "0", "id": "3", "detail-type": "Scheduled Event", "source": "aws.events",
+            "time": "2026-01-08T11:45:00Z", "resources": [], "detail": {}, "replay-name": "after-the-outage"});
         let named = json!({"time": "2026-01-08T11:45:00Z", "detail": {"target": "acme/web"}});
         for (payload, now, target) in [
             (rule, "2026-01-08T11:45:00Z", None),
             (scheduler, "2026-01-08T11:45:00Z", None),
+            (replayed, "2026-01-08T11:45:00Z", None),
             (named, "2026-01-08T11:45:00Z", Some("acme/web")),
             (json!({}), "2026-01-08T12:00:00Z", None),
         ] {
