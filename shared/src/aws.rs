@@ -1,12 +1,11 @@
 //! The AWS SDK on our own HTTP client and meter, so that there is one TLS stack, one deadline and one count of calls.
 
-use crate::{Env, Error, Meter, Result, tls::Wire};
+use crate::connections::Connections;
+use crate::{Deadlines, Env, Error, Meter, Result};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
@@ -35,7 +34,13 @@ pub async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
     env.meter().register(service.upstream);
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(service.attempt).operation_timeout(service.call).build();
-    let client = over(env.wire()?, env.meter().clone(), service);
+    let connector = Connector {
+        connections: env.connections()?,
+        meter: env.meter().clone(),
+        deadlines: env.deadlines().clone(),
+        service,
+    };
+    let client = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client).timeout_config(timeouts);
     if let Some(region) = env.get("AWS_REGION") {
         loader = loader.region(Region::new(region.to_owned()));
@@ -101,24 +106,19 @@ fn refusal(upstream: &'static str, what: &str, code: Option<&str>, status: u16) 
     Error::Status { upstream, status, what: format!("{what} ({code})") }
 }
 
-fn over(wire: Wire, meter: Meter, service: Service) -> SharedHttpClient {
-    http_client_fn(move |_, _| {
-        SharedHttpConnector::new(Connector { wire: wire.clone(), meter: meter.clone(), service })
-    })
-}
-
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Connector {
-    wire: Wire,
+    connections: Connections,
     meter: Meter,
+    deadlines: Deadlines,
     service: Service,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Service { attempt, is_own, .. } = self.service;
-        let limit = if is_own { self.meter.own_time_left(attempt) } else { self.meter.time_left(attempt) };
-        let client = self.wire.client();
+        let limit = if is_own { self.deadlines.left_for_store(attempt) } else { self.deadlines.left(attempt) };
+        let client = self.connections.client();
         let Some(limit) = limit else {
             return HttpConnectorFuture::ready(Err(ConnectorError::timeout("the run has no time left to ask".into())));
         };

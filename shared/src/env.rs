@@ -1,22 +1,20 @@
 //! Configuration, read once: the process environment, and the JSON object of the secret that `SECRET_ARN` names.
 
 use crate::address::base_address;
+use crate::process::Process;
 use crate::variable::quoted;
-use crate::{Digester, Error, Meter, Result, Variable, secret::Secret, secret::Vault, tls::Wire};
+use crate::{Error, Result, Variable, secret::Secret, secret::Vault};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
 
 /// Typed access to named texts; every complaint names the variable and shows a good value.
 #[derive(Clone)]
 pub struct Env {
     vars: BTreeMap<String, String>,
     vault: Option<Vault>,
-    meter: Meter,
-    wire: Arc<OnceLock<Wire>>,
-    digester: Digester,
+    pub(crate) process: Process,
 }
 
 impl fmt::Debug for Env {
@@ -65,31 +63,7 @@ impl Env {
     #[must_use]
     pub fn of<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
         let vars = vars.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self { vars, vault: None, meter: Meter::default(), wire: Arc::default(), digester: Digester::default() }
-    }
-
-    /// The same for another collector in this process: its calls are counted apart, as they are where each is a function.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        Self { meter: Meter::default(), wire: Arc::default(), ..self.clone() }
-    }
-
-    /// The meter that every client made from this environment counts on.
-    #[must_use]
-    pub const fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
-    /// The connections that every client made from this environment shares.
-    ///
-    /// # Errors
-    /// When `SSL_CERT_FILE` cannot be read.
-    pub fn wire(&self) -> Result<Wire> {
-        if let Some(wire) = self.wire.get() {
-            return Ok(wire.clone());
-        }
-        let wire = Wire::new(self.get("SSL_CERT_FILE"), self.meter.clone())?;
-        Ok(self.wire.get_or_init(|| wire).clone())
+        Self { vars, vault: None, process: Process::default() }
     }
 
     /// A variable that is set to something.
@@ -172,12 +146,6 @@ impl Env {
         Ok(pairs)
     }
 
-    /// What tells people and names apart without saying them. Its key is read from the store before the first fetch.
-    #[must_use]
-    pub fn digester(&self) -> Digester {
-        self.digester.clone()
-    }
-
     /// A secret that may be set: from the environment, or from the secret store, where it can be read again.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<Secret> {
@@ -207,17 +175,6 @@ impl Env {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn another_collector_counts_apart_with_the_same_variables() {
-        let env = Env::of([("DD_ENV", "test")]);
-        env.meter().register("github");
-        env.meter().called("github");
-        let other = env.apart();
-        other.meter().register("asana");
-        assert_eq!((other.get("DD_ENV"), other.meter().calls()), (Some("test"), 0));
-        assert_eq!((env.meter().upstreams(), other.meter().upstreams()), (["github"].into(), ["asana"].into()));
-    }
 
     #[test]
     fn a_missing_or_wrong_variable_is_named_with_an_example() {

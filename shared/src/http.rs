@@ -5,8 +5,9 @@ pub use crate::address::{base_address, escape, next_link};
 pub use crate::answer::Answer;
 use crate::answer::{Unread, read};
 use crate::auth::Auth;
+use crate::connections::Connections;
 use crate::pause::{asked_pause, backoff, is_rate_limited};
-use crate::{Env, Error, Meter, Result, Secret, tls::Wire};
+use crate::{Deadlines, Env, Error, Meter, Result, Secret};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,13 +29,14 @@ const LARGEST: usize = 32 * 1024 * 1024;
 /// A client for one upstream.
 #[derive(Clone)]
 pub struct Http {
-    wire: Wire,
+    connections: Connections,
     upstream: &'static str,
     /// The variable that holds the address.
     variable: String,
     base: String,
     auth: Auth,
     meter: Meter,
+    deadlines: Deadlines,
     attempt: Duration,
     largest: usize,
     repeats: bool,
@@ -55,15 +57,15 @@ impl Http {
     /// When no client can be made.
     pub fn new(env: &Env, upstream: &'static str, base: impl Into<String>, auth: Auth) -> Result<Self> {
         env.meter().register(upstream);
-        let (wire, meter) = (env.wire()?, env.meter().clone());
         let variable = format!("{}_URL", upstream.to_uppercase());
         Ok(Self {
-            wire,
+            connections: env.connections()?,
             upstream,
             variable,
             base: base.into(),
             auth,
-            meter,
+            meter: env.meter().clone(),
+            deadlines: env.deadlines().clone(),
             attempt: ATTEMPT,
             largest: LARGEST,
             repeats: true,
@@ -105,6 +107,11 @@ impl Http {
     pub const fn expecting(mut self, expected: fn(&Answer) -> bool) -> Self {
         self.expected = expected;
         self
+    }
+
+    /// The deadlines this client obeys.
+    pub(crate) const fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     /// The meter this client counts on.
@@ -251,7 +258,7 @@ impl Http {
                 _ => return result,
             };
             let pause = pause.unwrap_or_else(|| backoff(attempt));
-            let room = self.meter.time_left(PATIENCE);
+            let room = self.deadlines.left(PATIENCE);
             if attempt == ATTEMPTS || room.is_none_or(|room| pause >= room) {
                 let exhausted = |answer: Answer| Err(self.exhausted(&what, &answer, attempt));
                 return result.and_then(exhausted).inspect_err(|error| self.count(error));
@@ -280,7 +287,7 @@ impl Http {
 
     async fn once(&self, what: &str, request: Request<Bytes>) -> Result<Answer> {
         let upstream = self.upstream;
-        let Some(limit) = self.meter.time_left(self.attempt) else {
+        let Some(limit) = self.deadlines.left(self.attempt) else {
             return Err(Error::Timeout { upstream, what: format!("{what}: the run has no time left to ask") });
         };
         let request = reqwest::Request::try_from(request).map_err(|_| self.unsound(what))?;
@@ -292,8 +299,12 @@ impl Http {
         };
         let exchange = async {
             // The address may hold what should not be logged; the cause says enough without it.
-            let answer =
-                self.wire.client().execute(request).await.map_err(|error| network(error.without_url().into()))?;
+            let answer = self
+                .connections
+                .client()
+                .execute(request)
+                .await
+                .map_err(|error| network(error.without_url().into()))?;
             read(answer, self.largest).await.map_err(|cause| match cause {
                 Unread::Broken(error) => network(error.without_url().into()),
                 Unread::TooLarge => {
@@ -418,7 +429,7 @@ mod tests {
         let fake = Fake::start(|_, _| Reply::json(200, &json!(1))).await;
         let env = Env::of::<String, String>([]);
         let http = Http::new(&env, "fake", fake.url(), Auth::None).unwrap();
-        env.meter().set_deadline(Instant::now());
+        env.deadlines().set(Instant::now());
         let error = http.get::<Value>("/").await.unwrap_err();
         assert_eq!((error.kind(), fake.seen().len()), (Some("timeout"), 0));
     }

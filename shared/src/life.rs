@@ -8,8 +8,8 @@ use crate::reading::{Known, Reading};
 use crate::schedule::Schedule;
 use crate::telling::{Said, Telling, add};
 use crate::{
-    Collector, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample, Settings, Store,
-    Tally, check, snapshots, store,
+    Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample,
+    Settings, Store, Tally, check, snapshots, store,
 };
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +31,7 @@ pub struct Life {
     /// Without an intake a run measures, and neither sends nor commits anything.
     intake: Option<Intake>,
     meter: Meter,
+    deadlines: Deadlines,
     digester: Digester,
 }
 
@@ -65,6 +66,7 @@ impl Life {
             store: Store::open(env).await?,
             intake: if push { Some(Intake::connect(env)?) } else { None },
             meter: env.meter().clone(),
+            deadlines: env.deadlines().clone(),
             digester: env.digester(),
         })
     }
@@ -91,7 +93,8 @@ impl Life {
         event.not_ahead()?;
         let targets = targets(collector, event)?;
         let schedule = Schedule::new(Instant::now(), time_left);
-        self.meter.begin(schedule.fetch, schedule.keep, schedule.quarter);
+        self.meter.begin();
+        self.deadlines.begin(schedule.fetch, schedule.keep, schedule.quarter);
         let report = match &self.intake {
             None => {
                 let (measured, _) = self.measure(collector, event, targets, schedule).await;
@@ -103,7 +106,7 @@ impl Life {
                 let may_commit = has_key && is_taken(event.now(), schedule.wall(event));
                 let commits = Commits::new(&self.store, &self.settings.base, event, time_left, &schedule);
                 let spool = Spool::new(&self.store, C::NAME, event.target(), schedule.wall(event));
-                let outbox = Outbox { commits, intake, meter: &self.meter, spool, schedule };
+                let outbox = Outbox { commits, intake, deadlines: &self.deadlines, spool, schedule };
                 self.deliver::<C>(event, measured, &outbox, may_commit).await?
             }
         };
@@ -123,8 +126,8 @@ impl Life {
         let has_key = key_gap.is_none();
         let key = self.digester.of("");
         let (heals, heal_time) = (TARGETS_AT_ONCE.into(), schedule.quarter);
-        let (store, meter) = (&self.store, &self.meter);
-        let reading = Reading { collector, store, meter, event, key, heals, heal_time, key_gap };
+        let (store, meter, deadlines) = (&self.store, &self.meter, &self.deadlines);
+        let reading = Reading { collector, store, meter, deadlines, event, key, heals, heal_time, key_gap };
         let reads = targets.into_iter().map(|target| {
             let reading = &reading;
             async move {
@@ -181,8 +184,8 @@ impl Life {
     ) -> Result<Report> {
         let Measured { mut shares, mut series, observed, counted, failed, is_repetition } = measured;
         let (mut dropped, now) = (Dropped::new(), event.now());
-        self.meter.set_deadline(outbox.schedule.commit);
-        self.meter.set_own_deadline(outbox.schedule.commit);
+        self.deadlines.set(outbox.schedule.commit);
+        self.deadlines.set_store(outbox.schedule.commit);
         // It is looked at first: what is committed by a run whose store fails then can be neither sent nor released.
         let found = self.look(outbox, &mut shares).await;
         let committed = if may_commit {

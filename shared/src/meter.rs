@@ -1,9 +1,8 @@
-//! What the calls of a run come to, and how long the run may go on making them.
+//! What the calls of a run come to: how many, how many failed, what is left of quotas, what they cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 tokio::task_local! {
     /// The target that this task asks for at the moment, so that a quota is told of the target whose answer said it.
@@ -18,11 +17,6 @@ pub struct Meter(Arc<Mutex<Inner>>);
 struct Inner {
     run: u64,
     upstreams: BTreeSet<&'static str>,
-    /// When upstreams and Datadog are asked no more.
-    deadline: Option<Instant>,
-    /// The same for the store and for secrets, which have time of their own.
-    own_deadline: Option<Instant>,
-    share: Option<Duration>,
     left: BTreeMap<&'static str, f64>,
     tally: Tally,
 }
@@ -35,7 +29,7 @@ pub struct Tally {
     /// Final failures by upstream and kind.
     pub errors: BTreeMap<(&'static str, &'static str), u64>,
     /// What is left of a quota in percent of its limit, by the last answer about this target and upstream that said both.
-    pub budget: BTreeMap<(String, &'static str), f64>,
+    pub quotas: BTreeMap<(String, &'static str), f64>,
     /// The list price of paid calls in US dollars.
     pub cost: BTreeMap<&'static str, f64>,
 }
@@ -75,7 +69,7 @@ impl Meter {
     pub fn quota(&self, upstream: &'static str, left: f64, limit: f64) {
         let target = TARGET.try_with(Clone::clone).unwrap_or_default();
         if limit > 0.0 && left >= 0.0 {
-            self.lock().tally.budget.insert((target, upstream), 100.0 * left / limit);
+            self.lock().tally.quotas.insert((target, upstream), 100.0 * left / limit);
         }
         self.lock().left.insert(upstream, left);
     }
@@ -88,8 +82,8 @@ impl Meter {
 
     /// What is left of the quotas, in percent of their limits, by target and upstream.
     #[must_use]
-    pub fn budget(&self) -> BTreeMap<(String, &'static str), f64> {
-        self.lock().tally.budget.clone()
+    pub fn quotas(&self) -> BTreeMap<(String, &'static str), f64> {
+        self.lock().tally.quotas.clone()
     }
 
     /// Adds what a paid call costs.
@@ -109,9 +103,8 @@ impl Meter {
         self.lock().tally.calls.values().sum()
     }
 
-    /// Begins a run: connections start again, and so does counting unless it is the first. Upstreams are asked until
-    /// `deadline`, the store until `own`; no single call of the store may take longer than `share`.
-    pub fn begin(&self, deadline: Instant, own: Instant, share: Duration) {
+    /// Begins a run: connections start again, and so does counting unless it is the first.
+    pub fn begin(&self) {
         let mut inner = self.lock();
         // What was asked before the first run, for secrets and documents, is told by it.
         if inner.run > 0 {
@@ -119,15 +112,6 @@ impl Meter {
         }
         inner.run += 1;
         inner.left.clear();
-        inner.deadline = Some(deadline);
-        inner.own_deadline = Some(own);
-        inner.share = Some(share);
-    }
-
-    /// What a helper of the run may take at once, at most `limit`.
-    #[must_use]
-    pub fn share(&self, limit: Duration) -> Duration {
-        self.lock().share.map_or(limit, |share| share.min(limit))
     }
 
     /// The number of this run within the process.
@@ -135,34 +119,6 @@ impl Meter {
     pub fn run(&self) -> u64 {
         self.lock().run
     }
-
-    /// Sets the moment after which no call may be under way.
-    pub fn set_deadline(&self, deadline: Instant) {
-        self.lock().deadline = Some(deadline);
-    }
-
-    /// Sets the moment after which no call to the store may be under way.
-    pub fn set_own_deadline(&self, deadline: Instant) {
-        self.lock().own_deadline = Some(deadline);
-    }
-
-    /// How long a call may take now, at most `limit`; nothing when the time is over.
-    #[must_use]
-    pub fn time_left(&self, limit: Duration) -> Option<Duration> {
-        until(self.lock().deadline, limit)
-    }
-
-    /// The same for a call to the store or for a secret.
-    #[must_use]
-    pub fn own_time_left(&self, limit: Duration) -> Option<Duration> {
-        until(self.lock().own_deadline, limit)
-    }
-}
-
-fn until(deadline: Option<Instant>, limit: Duration) -> Option<Duration> {
-    let Some(deadline) = deadline else { return Some(limit) };
-    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-    left.map(|left| left.min(limit))
 }
 
 #[cfg(test)]
@@ -171,10 +127,10 @@ mod tests {
 
     #[test]
     fn what_was_asked_before_the_first_run_is_told_by_it_and_by_no_other() {
-        let (meter, moment) = (Meter::default(), Instant::now());
+        let meter = Meter::default();
         for (before, calls) in [(2, 3), (0, 1), (2, 1)] {
             (0..before).for_each(|_| meter.called("secrets"));
-            meter.begin(moment, moment, Duration::ZERO);
+            meter.begin();
             meter.called("secrets");
             assert_eq!(meter.take().calls["secrets"], calls);
         }

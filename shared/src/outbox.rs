@@ -5,7 +5,7 @@ use crate::cursor::Cursor;
 use crate::datadog::{Found, Intake, LIMITS, Payload, Spool, Unobserved};
 use crate::outcome::{Left, Outcome};
 use crate::schedule::Schedule;
-use crate::{Error, Meter, Result};
+use crate::{Deadlines, Error, Result};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(crate) struct Outgoing {
 pub(crate) struct Outbox<'a> {
     pub commits: Commits<'a>,
     pub intake: &'a Intake,
-    pub meter: &'a Meter,
+    pub deadlines: &'a Deadlines,
     pub spool: Spool,
     pub schedule: Schedule,
 }
@@ -51,8 +51,8 @@ impl Outbox<'_> {
             outcome.expired += 1;
             outcome.count(failed.as_deref());
         }
-        self.meter.set_own_deadline(self.schedule.end);
-        self.meter.set_deadline(self.schedule.send);
+        self.deadlines.set_store(self.schedule.end);
+        self.deadlines.set(self.schedule.send);
         let (own, found) = found.map_or((Vec::new(), None), |found| self.split(found, is_repetition));
         // What the first try of a repeated run left says more than the repetition does, and is older.
         if is_repetition {
@@ -64,13 +64,13 @@ impl Outbox<'_> {
             self.remove(own).await;
         }
         self.keep(undelivered, &mut outcome).await;
-        self.meter.set_deadline(self.schedule.backlog);
+        self.deadlines.set(self.schedule.backlog);
         self.send_bodies(committed, &mut outcome).await;
         if let (None, Some(found)) = (outcome.closed, found) {
             self.send_backlog(found, &mut outcome).await;
         }
-        self.meter.set_deadline(self.schedule.last);
-        self.meter.set_own_deadline(self.schedule.end);
+        self.deadlines.set(self.schedule.last);
+        self.deadlines.set_store(self.schedule.end);
         outcome
     }
 
@@ -215,9 +215,9 @@ impl Outbox<'_> {
     async fn send_backlog(&self, found: Found, outcome: &mut Outcome) {
         let keys = found.waiting.into_iter().take(MOST_ENTRIES).collect();
         let until = self.schedule.backlog_from(Instant::now());
-        self.meter.set_deadline(until);
+        self.deadlines.set(until);
         // The store may not take here what the last rows of the run need.
-        self.meter.set_own_deadline(self.schedule.backlog);
+        self.deadlines.set_store(self.schedule.backlog);
         self.send_entries(keys, until, outcome).await;
         if outcome.closed.is_none() {
             for given_up in self.spool.expire(found.expired, until).await {

@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, Loaded};
 use crate::heartbeat::{STORE, Share};
 use crate::snapshots::{self, Healing, Kept, Seen};
-use crate::{Collector, Context, Error, Event, Findings, Last, Meter, Result, Store, tags};
+use crate::{Collector, Context, Deadlines, Error, Event, Findings, Last, Meter, Result, Store, tags};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub(crate) struct Reading<'a, C> {
     pub collector: &'a C,
     pub store: &'a Store,
     pub meter: &'a Meter,
+    pub deadlines: &'a Deadlines,
     pub event: &'a Event,
     /// The digest of nothing, which tells one key of digests from another.
     pub key: String,
@@ -250,7 +251,7 @@ impl<C: Collector> Reading<'_, C> {
         failing: &[&str],
         is_overdue: bool,
     ) -> Heal<C::Snapshot> {
-        let half = self.meter.time_left(Duration::MAX).unwrap_or_default() / 2;
+        let half = self.deadlines.left(Duration::MAX).unwrap_or_default() / 2;
         let half = if is_overdue { half } else { half.min(self.heal_time) };
         let cx = Context::new(self.event.clone(), target);
         let fetch = self.meter.asking_for(target, self.collector.fetch(&cx, target, last));

@@ -43,7 +43,11 @@ impl Secret {
         if self.expose() == used && read.is_none_or(|read| read < sent) {
             *read = Some(Instant::now());
             let fields = vault.read().await.inspect_err(|error| {
-                tracing::warn!(secret = self.name, error = error.with_causes(), "a refused secret cannot be read again");
+                tracing::warn!(
+                    secret = self.name,
+                    error = error.with_causes(),
+                    "a refused secret cannot be read again"
+                );
             });
             if let Some(fresh) = fields.ok().and_then(|mut fields| fields.remove(&self.name)) {
                 fresh.trim().clone_into(&mut self.value.write().unwrap_or_else(PoisonError::into_inner));

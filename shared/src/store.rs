@@ -3,7 +3,7 @@
 mod bucket;
 mod directory;
 
-use crate::{Env, Error, Meter, Result};
+use crate::{Deadlines, Env, Error, Meter, Result};
 use bucket::Bucket;
 use std::fmt;
 use std::io::Read as _;
@@ -23,6 +23,7 @@ const CALL: Duration = Duration::from_secs(10);
 pub struct Store {
     backend: Backend,
     meter: Meter,
+    deadlines: Deadlines,
     /// The run in which the store failed for good, and why: it is not asked again in it.
     failed: Arc<Mutex<Option<(u64, String)>>>,
 }
@@ -65,10 +66,7 @@ impl Store {
     pub async fn open(env: &Env) -> Result<Self> {
         match env.get("STATE_BUCKET") {
             Some(name) => Self::bucket(env, name).await,
-            None => Ok(Self::over(
-                Backend::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()),
-                env.meter().clone(),
-            )),
+            None => Ok(Self::of(Backend::Directory(env.get("STATE_DIR").unwrap_or(".vitals").into()), env)),
         }
     }
 
@@ -77,13 +75,14 @@ impl Store {
     /// # Errors
     /// When the configuration cannot be read.
     pub async fn bucket(env: &Env, name: &str) -> Result<Self> {
-        Ok(Self::over(Backend::Bucket(Bucket::open(env, name).await?), env.meter().clone()))
+        Ok(Self::of(Backend::Bucket(Bucket::open(env, name).await?), env))
     }
 
     /// This directory.
     #[must_use]
     pub fn directory(path: impl Into<PathBuf>) -> Self {
-        Self::over(Backend::Directory(path.into()), Meter::default())
+        let (meter, deadlines) = (Meter::default(), Deadlines::default());
+        Self { backend: Backend::Directory(path.into()), meter, deadlines, failed: Arc::default() }
     }
 
     /// The same store behind a fuse.
@@ -92,8 +91,9 @@ impl Store {
         Self { backend: Backend::Fused(Box::new(self.clone()), fuse), ..self.clone() }
     }
 
-    fn over(backend: Backend, meter: Meter) -> Self {
-        Self { backend, meter, failed: Arc::default() }
+    fn of(backend: Backend, env: &Env) -> Self {
+        let (meter, deadlines) = (env.meter().clone(), env.deadlines().clone());
+        Self { backend, meter, deadlines, failed: Arc::default() }
     }
 
     /// Why the store failed for good in this run, if it did.
@@ -109,8 +109,8 @@ impl Store {
         if let Some(why) = self.failure() {
             return Err(Error::store(what(), format!("it failed before in this run: {why}")));
         }
-        let whole = self.meter.share(CALL);
-        let Some(limit) = self.meter.own_time_left(whole) else {
+        let whole = self.deadlines.share(CALL);
+        let Some(limit) = self.deadlines.left_for_store(whole) else {
             return Err(Error::store(what(), "the run has no time left"));
         };
         let result = match tokio::time::timeout(limit, call).await {
@@ -118,7 +118,7 @@ impl Store {
             Err(_) => Err(Error::store(what(), format!("no answer in {:.1} s", limit.as_secs_f64()))),
         };
         // What our own deadline cut off says nothing about the store.
-        let is_cut_off = limit < whole && self.meter.own_time_left(whole).is_none();
+        let is_cut_off = limit < whole && self.deadlines.left_for_store(whole).is_none();
         if let Err(error) = &result
             && !is_cut_off
         {

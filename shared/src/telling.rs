@@ -53,7 +53,7 @@ impl Telling<'_> {
             took: self.schedule.started.elapsed(),
             measured,
             dropped,
-            budget: &self.meter.budget(),
+            budget: &self.meter.quotas(),
             bytes: [
                 (Endpoint::Series.word(), bytes(points.iter().chain(&slots))),
                 (Endpoint::Distribution.word(), bytes(bodies)),

@@ -131,7 +131,8 @@ async fn a_bucket_that_is_not_there_or_cannot_be_reached_is_an_error_and_never_a
     sandbox.faults().clear();
     assert!(store.get("a", 1 << 20).await.is_err());
     let time = Duration::from_mins(1);
-    env.meter().begin(Instant::now() + time, Instant::now() + time, time);
+    env.meter().begin();
+    env.deadlines().begin(Instant::now() + time, Instant::now() + time, time);
     assert!(store.get("a", 1 << 20).await.unwrap().is_none(), "and again in the next");
 }
 
@@ -142,8 +143,8 @@ async fn what_our_own_deadline_cuts_off_says_nothing_about_the_bucket() {
     let store = Store::open(&env).await.unwrap();
     sandbox.faults().base_latency("s3", Duration::from_millis(400));
     let (now, minute) = (Instant::now(), Duration::from_mins(1));
-    env.meter().begin(now + minute, now + Duration::from_millis(100), minute);
+    env.deadlines().begin(now + minute, now + Duration::from_millis(100), minute);
     assert!(store.get("a", 100).await.is_err() && store.failure().is_none());
-    env.meter().set_own_deadline(now + minute);
+    env.deadlines().set_store(now + minute);
     assert!(store.get("a", 100).await.unwrap().is_none(), "in the same run");
 }

@@ -104,7 +104,7 @@ impl Intake {
 
     /// Sends a payload of observations once, whole.
     pub(crate) async fn observe(&self, payload: &Payload) -> std::result::Result<(), Unobserved> {
-        if self.once.meter().time_left(Duration::MAX).is_none() {
+        if self.once.deadlines().left(Duration::MAX).is_none() {
             // Without time nothing is sent, so that no answer can be lost.
             return Err(Unobserved::Closed { kind: "network", refused: None, is_answered: true });
         }

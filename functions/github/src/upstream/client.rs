@@ -403,7 +403,7 @@ mod tests {
         env.meter().asking_for("acme/web", asks).await;
         let target = || "acme/web".to_owned();
         let expected = [((target(), "github_graphql"), 20.0), ((target(), "github_rest"), 80.0)];
-        assert_eq!(env.meter().budget(), expected.into());
+        assert_eq!(env.meter().quotas(), expected.into());
         assert_eq!(client.left("github_rest"), Some(4000.0));
     }
 

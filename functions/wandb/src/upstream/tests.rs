@@ -295,7 +295,7 @@ async fn the_quota_is_told_in_percent_of_its_limit_where_that_is_said_and_of_tho
         let wandb = WandB::connect(&env).await.unwrap();
         let cx = context(0);
         env.meter().asking_for("acme/arena", wandb.fetch(&cx, "acme/arena", Last::None)).await.unwrap();
-        assert_eq!(env.meter().budget(), [(("acme/arena".to_owned(), "wandb"), percent)].into());
+        assert_eq!(env.meter().quotas(), [(("acme/arena".to_owned(), "wandb"), percent)].into());
     }
 }
 

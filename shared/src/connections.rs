@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Lambda; behind a proxy with a root of its own, `SSL_CERT_FILE` names that root and stands in for ours. Each run has a
 /// client of its own: Lambda freezes between runs, and a connection that was kept is dead when it wakes.
 #[derive(Debug, Clone)]
-pub struct Wire(Arc<Inner>);
+pub(crate) struct Connections(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -20,12 +20,12 @@ struct Inner {
     current: Mutex<(u64, reqwest::Client)>,
 }
 
-impl Wire {
+impl Connections {
     /// Connections that trust our roots, or those of this file.
     ///
     /// # Errors
     /// When the certificate file cannot be read.
-    pub fn new(cert_file: Option<&str>, meter: Meter) -> Result<Self> {
+    pub(crate) fn new(cert_file: Option<&str>, meter: Meter) -> Result<Self> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::config("SSL_CERT_FILE", error.to_string()))?
@@ -38,8 +38,7 @@ impl Wire {
     }
 
     /// The client of this run.
-    #[must_use]
-    pub fn client(&self) -> reqwest::Client {
+    pub(crate) fn client(&self) -> reqwest::Client {
         let run = self.0.meter.run();
         let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != run {

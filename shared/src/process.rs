@@ -1,0 +1,71 @@
+//! What all clients of a process share: the count of calls, deadlines, connections and the key of digests.
+
+use crate::{Digester, Env, Meter, Result, connections::Connections, deadlines::Deadlines};
+use std::sync::{Arc, OnceLock};
+
+/// Made empty with the first environment of a process, and shared by its clones.
+#[derive(Clone, Default)]
+pub(crate) struct Process {
+    meter: Meter,
+    deadlines: Deadlines,
+    connections: Arc<OnceLock<Connections>>,
+    digester: Digester,
+}
+
+impl Env {
+    /// The same variables for another collector in this process: its calls are counted apart, as they are where each is a
+    /// function.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let process = Process { digester: self.digester(), ..Process::default() };
+        Self { process, ..self.clone() }
+    }
+
+    /// The meter that every client made from this environment counts on.
+    #[must_use]
+    pub const fn meter(&self) -> &Meter {
+        &self.process.meter
+    }
+
+    /// The deadlines that every client made from this environment obeys.
+    #[must_use]
+    pub const fn deadlines(&self) -> &Deadlines {
+        &self.process.deadlines
+    }
+
+    /// What tells people and names apart without saying them. Its key is read from the store before the first fetch.
+    #[must_use]
+    pub fn digester(&self) -> Digester {
+        self.process.digester.clone()
+    }
+
+    /// The connections that every client made from this environment shares.
+    ///
+    /// # Errors
+    /// When `SSL_CERT_FILE` cannot be read.
+    pub(crate) fn connections(&self) -> Result<Connections> {
+        let shared = &self.process.connections;
+        if let Some(connections) = shared.get() {
+            return Ok(connections.clone());
+        }
+        let connections = Connections::new(self.get("SSL_CERT_FILE"), self.meter().clone())?;
+        Ok(shared.get_or_init(|| connections).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_collector_counts_apart_with_the_same_variables() {
+        let env = Env::of([("DD_ENV", "test")]);
+        env.meter().register("github");
+        env.meter().called("github");
+        let other = env.apart();
+        other.meter().register("asana");
+        assert_eq!((other.get("DD_ENV"), other.meter().calls()), (Some("test"), 0));
+        assert_eq!((env.meter().upstreams(), other.meter().upstreams()), (["github"].into(), ["asana"].into()));
+        assert_eq!(env.digester().of("ada"), other.digester().of("ada"));
+    }
+}
