@@ -13,14 +13,8 @@ shared::catalogue! {
 const SERIES: usize = 200_000;
 
 pub fn throughput() -> Row {
-    let base = Base {
-        source: "cron",
-        env: "production".to_owned(),
-        service: "infra-health-dashboard".to_owned(),
-        collector: METRICS[0].name.split('.').next().unwrap_or_default(),
-        prefix: "metta.infra".to_owned(),
-        historical: false,
-    };
+    let collector = METRICS[0].name.split('.').next().unwrap_or_default();
+    let base = Base::new(collector, "production", "infra-health-dashboard");
     let samples: Vec<_> = (0..SERIES)
         .map(|number| {
             let value = stats::count(number) / 7.0;

@@ -41,16 +41,10 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
 
 /// Sends the point that is then looked for.
 async fn send(env: &Env, intake: &Intake, now: Timestamp) -> Result<()> {
-    let tags = Base {
-        source: "cron",
-        env: shared::tags::value("env", env.required(shared::ENV)?),
-        service: "vitals-check".to_owned(),
-        collector: "check",
-        prefix: "metta.infra".to_owned(),
-        historical: false,
-    };
+    let env_tag = shared::tags::value("env", env.required(shared::ENV)?);
+    let base = Base::new("check", env_tag, "vitals-check");
     let sample = heartbeat::BUILD.sample(1.0).tag("version", env!("CARGO_PKG_VERSION"));
-    let delivery = intake.deliver(encode(&[sample], &tags, now, LIMITS)?, false).await;
+    let delivery = intake.deliver(encode(&[sample], &base, now, LIMITS)?, false).await;
     if delivery.accepted > 0 {
         return Ok(());
     }

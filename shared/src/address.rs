@@ -49,7 +49,7 @@ pub fn escape(text: &str) -> String {
             escaped.push(char::from(byte));
         } else {
             escaped.push('%');
-            escaped.push_str(&crate::tags::hex(&[byte]).to_uppercase());
+            escaped.push_str(&crate::digest::hex(&[byte]).to_uppercase());
         }
         escaped
     })

@@ -2,7 +2,6 @@
 
 use crate::overrides::Override;
 use crate::{Condition, Metric, Overrides, Sample, Unit, stats};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The samples that a check or a score reads: all of one row that have these tags.
@@ -254,15 +253,6 @@ pub fn totals(checks: &'static [Check], verdicts: &[Verdict], target: &str) -> V
     samples.into_iter().map(|sample| sample.tag("target", target)).collect()
 }
 
-/// The name under the configured prefix: `metta.infra` is the default of the first two words.
-#[must_use]
-pub fn prefixed<'a>(name: &'a str, prefix: &str) -> Cow<'a, str> {
-    match name.strip_prefix("metta.infra.") {
-        Some(rest) if prefix != "metta.infra" => Cow::Owned(format!("{prefix}.{rest}")),
-        _ => Cow::Borrowed(name),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -384,11 +374,5 @@ mod tests {
             health.checks{area:ci,status:unknown,target:acme/web} 1";
         assert!(totals.iter().all(Sample::is_declared));
         assert_eq!(lines(&totals), expected);
-    }
-
-    #[test]
-    fn the_prefix_stands_in_for_the_first_two_words_of_the_family_alone() {
-        assert_eq!(prefixed("metta.infra.cron.x", "acme.infra"), "acme.infra.cron.x");
-        assert_eq!(prefixed("github.prs.open", "acme.infra"), "github.prs.open");
     }
 }

@@ -15,6 +15,8 @@ pub trait Collector: Sized + Send + Sync {
     const CHECKS: &'static [Check] = &[];
     /// Every score it gives.
     const SCORES: &'static [Score] = &[];
+    /// The `workflow_category` of its rows that are not a check's: the first prefix of a name decides.
+    const CATEGORIES: &'static [(&'static str, &'static str)] = &[];
     /// What it may cost its upstream.
     const BUDGET: Budget;
     /// Raised whenever an older snapshot can no longer be continued from.

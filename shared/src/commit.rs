@@ -214,14 +214,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_runs_that_take_over_a_body_at_once_one_has_it_and_one_knows_that_it_has_not() {
         let now = at("2026-01-08T12:00:00Z");
-        let base = Base {
-            source: "cron",
-            env: "test".into(),
-            service: "s".into(),
-            collector: "c",
-            prefix: "metta.infra".into(),
-            historical: false,
-        };
+        let base = Base::new("c", "test", "s");
         for ended in [vec![], vec![TOOK.observe(1.0, now, "a")]] {
             let folder = Folder::new("commit");
             let store = Store::directory(folder.path());

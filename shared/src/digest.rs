@@ -1,11 +1,27 @@
-//! What tells people and names apart without saying them: digests under a key that all functions of a store share.
+//! Digests: of texts that are no secret, and of people and names under a key that all functions of a store share.
 
-use crate::{Error, Result, Store, tags};
+use crate::{Error, Result, Store};
 use hmac::{Hmac, KeyInit, Mac};
 use rustls::crypto::ring;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// Sixteen hexadecimal digits that stand for a text which is no secret: equal texts are equal.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes())[..8])
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
+        }
+        text
+    })
+}
 
 /// The one key of all digests. It is no credential, so that a rotated one changes no digest.
 const KEY: &str = "keys/digest";
@@ -35,7 +51,7 @@ impl Digester {
     #[must_use]
     pub fn of(&self, text: &str) -> String {
         let mac = self.0.read().unwrap_or_else(PoisonError::into_inner).mac.clone();
-        tags::hex(&mac.chain_update(text.as_bytes()).finalize().into_bytes()[..8])
+        hex(&mac.chain_update(text.as_bytes()).finalize().into_bytes()[..8])
     }
 
     /// Whether other runs make the same digests.

@@ -55,12 +55,12 @@ pub mod window;
 
 pub use auth::Auth;
 pub use budget::Budget;
-pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Reads, Verdict, Word, judge, prefixed, totals};
+pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Reads, Verdict, Word, judge, totals};
 pub use collector::{Collector, Last, Probe};
 pub use condition::{Condition, Operator};
 pub use context::{Context, Findings};
 pub use deadlines::Deadlines;
-pub use digest::Digester;
+pub use digest::{Digester, digest};
 pub use document::Document;
 pub use env::Env;
 pub use error::{Error, Result};

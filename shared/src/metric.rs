@@ -1,6 +1,6 @@
 //! Rows of the catalogue and the samples made from them.
 
-use crate::{Better, Fold, Unit, stats, tags};
+use crate::{Better, Fold, Unit, digest, stats, tags};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
@@ -113,7 +113,7 @@ impl Metric {
     /// One observation of a thing that ended at this time; `id` tells it from all others of this row.
     #[must_use]
     pub fn observe(&'static self, value: f64, ended_at: Timestamp, id: impl fmt::Display) -> Sample {
-        let event = Occurrence { ended_at, digest: tags::digest(&format!("{}/{id}", self.name)) };
+        let event = Occurrence { ended_at, digest: digest(&format!("{}/{id}", self.name)) };
         Sample { event: Some(event), ..self.sample(value) }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, Loaded};
 use crate::heartbeat::{STORE, Share};
 use crate::snapshots::{self, Healing, Kept, Seen};
-use crate::{Collector, Context, Deadlines, Error, Event, Findings, Last, Meter, Result, Store, tags};
+use crate::{Collector, Context, Deadlines, Error, Event, Findings, Last, Meter, Result, Store, digest};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl<C: Collector> Reading<'_, C> {
     pub(crate) async fn target(&self, target: String) -> Known<C::Snapshot> {
         let cx = Context::new(self.event.clone(), &target);
         let said = format!("{} {}", self.collector.fingerprint(&target), self.key);
-        let fingerprint = tags::digest(&said);
+        let fingerprint = digest(&said);
         let held = self.load(&cx, &target).await;
         let until = held.cursor.cursor.as_ref().map(|cursor| cursor.until);
         let is_repeated = until.is_some_and(|until| self.event.now() <= until);

@@ -30,18 +30,17 @@ impl Settings {
     /// # Errors
     /// When one is missing or cannot be read.
     pub async fn read<C: Collector>(env: &Env) -> Result<Self> {
-        let own = |text: &str| tags::value("service", text);
+        let value = |text: &str| tags::value("service", text);
         let prefix = env.get(PREFIX.name()).unwrap_or("metta.infra").to_owned();
         if !tags::is_name(&prefix) || prefix.len() > 40 {
             return Err(PREFIX.refused(format_args!("`{prefix}` is not the beginning of a metric name")));
         }
+        let (env_tag, service) = (env.required(ENV)?, env.get("SERVICE").unwrap_or("infra-health-dashboard"));
         let base = Base {
-            source: "cron",
-            env: own(env.required(ENV)?),
-            service: own(env.get("SERVICE").unwrap_or("infra-health-dashboard")),
-            collector: C::NAME,
+            categories: C::CATEGORIES,
             prefix,
             historical: env.switch("HISTORICAL", false)?,
+            ..Base::new(C::NAME, value(env_tag), value(service))
         };
         let overrides = match Document::read(env, "CHECKS").await? {
             Some(document) => Overrides::parse(&document.text, C::CHECKS)?,

@@ -1,10 +1,4 @@
-//! The tag conventions: the base tags, the nine of a check, and what a value may contain.
-
-use sha2::{Digest, Sha256};
-
-/// The nine tags that every sample of the checks' family carries.
-pub const NINE: [&str; 9] =
-    ["check", "condition", "env", "service", "source", "status", "task", "workflow_category", "workflow_name"];
+//! What a name and the value of a tag may contain.
 
 /// The longest tag, key and colon included.
 pub const LONGEST: usize = 200;
@@ -31,44 +25,6 @@ pub fn is_name(name: &str) -> bool {
     let tidy = !name.contains("..") && !name.contains("_.") && !name.contains("._") && !name.ends_with(['_', '.']);
     let charset = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.');
     name.len() <= 100 && name.starts_with(|c: char| c.is_ascii_lowercase()) && charset && tidy
-}
-
-/// The `workflow_category` of a metric that is not a check's, by its name.
-#[must_use]
-pub fn category(name: &str) -> &'static str {
-    const BY_PREFIX: &[(&str, &str)] = &[
-        ("github.ci.", "ci"),
-        ("github.runners.", "ci"),
-        ("github.", "code"),
-        ("health.ci.", "ci"),
-        ("health.training.", "training"),
-        ("health.eval.", "evaluation"),
-        ("skypilot.", "training"),
-        ("wandb.", "training"),
-        ("eval.", "evaluation"),
-        ("asana.", "planning"),
-        ("ec2.", "infrastructure"),
-        ("k8s.", "infrastructure"),
-        ("insight.", "infrastructure"),
-    ];
-    BY_PREFIX.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or("collector", |(_, category)| category)
-}
-
-/// Sixteen hexadecimal digits that stand for a text: equal texts are equal, and the text cannot be read back.
-#[must_use]
-pub fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes())[..8])
-}
-
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
-        }
-        text
-    })
 }
 
 #[cfg(test)]
@@ -98,18 +54,6 @@ mod tests {
         }
         for name in ["", "1a", "a..b", "a._b", "a_.b", "a_", "A", "a-b", "a.", &"a".repeat(101)] {
             assert!(!is_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_longest_prefix_decides_the_category() {
-        for (name, expected) in [
-            ("github.ci.success_rate_pct", "ci"),
-            ("github.prs.open", "code"),
-            ("health.checks", "collector"),
-            ("k8s.pods.failed", "infrastructure"),
-        ] {
-            assert_eq!(category(name), expected);
         }
     }
 

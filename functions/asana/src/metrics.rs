@@ -1,5 +1,8 @@
 //! What the collector says: its rows of the catalogue.
 
+/// The `workflow_category` of its rows, by the beginnings of their names.
+pub const CATEGORIES: &[(&str, &str)] = &[("asana.", "planning"), ("health.training.", "training")];
+
 /// The requests that a run may make for one target.
 pub const BUDGET: shared::Budget = shared::Budget {
     targets: "ASANA_WORKSPACES",

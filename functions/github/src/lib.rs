@@ -27,6 +27,7 @@ impl Collector for GitHub {
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CHECKS: &'static [Check] = checks::CHECKS;
     const SCORES: &'static [Score] = checks::SCORES;
+    const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Fetched;

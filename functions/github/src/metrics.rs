@@ -1,5 +1,9 @@
 //! What the collector says: its rows of the catalogue.
 
+/// The `workflow_category` of its rows, by the beginnings of their names.
+pub const CATEGORIES: &[(&str, &str)] =
+    &[("github.ci.", "ci"), ("github.runners.", "ci"), ("github.", "code"), ("health.ci.", "ci")];
+
 /// The requests that a run may make for one target.
 pub const BUDGET: shared::Budget =
     shared::Budget { targets: "GITHUB_REPOS", full: 40.0, continued: 8.0, tenfold: 160.0, tenfold_continued: 8.0 };

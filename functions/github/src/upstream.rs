@@ -32,7 +32,7 @@ use jiff::SignedDuration;
 use parts::Gathered;
 use runs::Lister;
 use serde_json::json;
-use shared::{Context, Digester, Env, Error, Last, Result, tags};
+use shared::{Context, Digester, Env, Error, Last, Result};
 use std::fmt;
 
 /// The window of most rows.
@@ -101,12 +101,12 @@ impl Upstream {
 
     /// Stands for the address and the key of digests: answers that never change are of one of each.
     fn source(&self) -> String {
-        tags::digest(&format!("{} {}", self.config.url, self.digester.of("")))
+        shared::digest(&format!("{} {}", self.config.url, self.digester.of("")))
     }
 
     /// Stands for the labels by which what was shipped is judged.
     fn labels(&self) -> String {
-        tags::digest(&json!([self.config.hotfix, self.config.revert]).to_string())
+        shared::digest(&json!([self.config.hotfix, self.config.revert]).to_string())
     }
 
     /// One fetch; none where another branch counts now than the one it continues from.

@@ -9,7 +9,7 @@ mod upstream;
 
 use config::{Config, Server};
 use jiff::Timestamp;
-use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, tags};
+use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, digest};
 use snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +33,7 @@ impl fmt::Debug for SkyPilot {
 impl Collector for SkyPilot {
     const NAME: &'static str = "skypilot";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
+    const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Snapshot;
@@ -61,7 +62,7 @@ impl Collector for SkyPilot {
         Snapshot {
             server: target.to_owned(),
             rules: self.config.rules.clone(),
-            source: tags::digest(&self.fingerprint(target)),
+            source: digest(&self.fingerprint(target)),
             read_at: None,
             asleep: false,
             live: None,

@@ -34,6 +34,7 @@ impl Collector for WandB {
     const NAME: &'static str = "wandb";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const SCORES: &'static [Score] = scores::SCORES;
+    const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
     const VERSION: u32 = 2;
     type Snapshot = Snapshot;

@@ -1,9 +1,9 @@
 //! What may be sent at all: known, finite, declared, well named, once, and not too much of it.
 
-use crate::{Kind, Sample, prefixed, tags};
+use super::Base;
+use crate::{Kind, Sample, tags};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 /// The most series that a run may send of one target; far above what a collector says, far below what would hurt.
@@ -17,29 +17,6 @@ pub const OLDEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// Datadog drops points that are further ahead than this.
 pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(10);
-
-/// The tags of every series of a run, and the names it may change.
-#[derive(Clone)]
-pub struct Base {
-    /// How the run was started: `cron` or `stable_suite`.
-    pub source: &'static str,
-    /// `DD_ENV`.
-    pub env: String,
-    /// `SERVICE`.
-    pub service: String,
-    /// The collector's word.
-    pub collector: &'static str,
-    /// What stands for `metta.infra`.
-    pub prefix: String,
-    /// Whether Datadog takes points of our gauges that are older than an hour.
-    pub historical: bool,
-}
-
-impl fmt::Debug for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Base").field("collector", &self.collector).finish_non_exhaustive()
-    }
-}
 
 /// How many samples were not sent, by reason.
 pub type Dropped = BTreeMap<&'static str, usize>;
@@ -103,7 +80,7 @@ impl Seen {
 }
 
 fn refusal(sample: &Sample, base: &Base, now: Timestamp, wall: Timestamp) -> Option<&'static str> {
-    let name = prefixed(&sample.name, &base.prefix);
+    let name = base.name(&sample.name);
     let finite = sample.value.is_some_and(f64::is_finite);
     let nine = !sample.name.starts_with("metta.infra.")
         || ["check", "condition", "status", "task", "workflow_category", "workflow_name"]
@@ -137,14 +114,7 @@ mod tests {
     }
 
     fn base() -> Base {
-        Base {
-            source: "cron",
-            env: "test".into(),
-            service: "s".into(),
-            collector: "c",
-            prefix: "metta.infra".into(),
-            historical: false,
-        }
+        Base::new("c", "test", "s")
     }
 
     const NOW: &str = "2026-01-08T12:00:00Z";

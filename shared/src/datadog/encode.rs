@@ -2,7 +2,7 @@
 
 use super::Base;
 use super::payload::{CLOSE, Endpoint, Limits, OPEN, Payload};
-use crate::{GRID, Kind, Result, Sample, prefixed, tags};
+use crate::{GRID, Kind, Result, Sample};
 use jiff::Timestamp;
 
 /// The bodies of these samples: gauges and counts, then observations.
@@ -100,10 +100,10 @@ fn write_distribution(json: &mut Vec<u8>, group: &[&Sample], base: &Base, now: T
 
 fn write_head(json: &mut Vec<u8>, sample: &Sample, base: &Base) {
     json.extend_from_slice(br#"{"metric":""#);
-    json.extend_from_slice(prefixed(&sample.name, &base.prefix).as_bytes());
+    json.extend_from_slice(base.name(&sample.name).as_bytes());
     json.extend_from_slice(br#"","tags":["#);
     let own_category = sample.tag_value("workflow_category").is_some();
-    let category = (!own_category).then(|| sample.category.unwrap_or_else(|| tags::category(&sample.name)));
+    let category = (!own_category).then(|| sample.category.unwrap_or_else(|| base.category(&sample.name)));
     let fixed: [(&str, Option<&str>); 5] = [
         ("collector", Some(base.collector)),
         ("env", Some(&base.env)),
@@ -162,14 +162,7 @@ mod tests {
     const NOW: &str = "2026-01-08T12:00:00Z";
 
     fn base() -> Base {
-        Base {
-            source: "cron",
-            env: "test".into(),
-            service: "s".into(),
-            collector: "github",
-            prefix: "metta.infra".into(),
-            historical: false,
-        }
+        Base { categories: &[("github.", "code")], ..Base::new("github", "test", "s") }
     }
 
     fn decoded(payload: &Payload) -> Value {

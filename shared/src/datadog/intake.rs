@@ -270,14 +270,7 @@ mod tests {
     }
 
     fn payload(series: usize) -> Vec<Payload> {
-        let base = Base {
-            source: "cron",
-            env: "test".into(),
-            service: "s".into(),
-            collector: "c",
-            prefix: "metta.infra".into(),
-            historical: false,
-        };
+        let base = Base::new("c", "test", "s");
         let samples: Vec<_> = (0..series).map(|n| LEVEL.sample(1.0).tag("n", n.to_string())).collect();
         assert_eq!(METRICS.len(), 1);
         encode(&samples, &base, at("2026-01-08T12:00:00Z"), LIMITS).unwrap()

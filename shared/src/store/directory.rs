@@ -1,7 +1,8 @@
 //! A directory as a store: what is written is on the disk before anybody sees it, and nobody else may read it.
 
 use super::{Object, Version};
-use crate::{Error, Result, tags};
+use crate::digest::hex;
+use crate::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -64,11 +65,11 @@ fn read(path: &Path, largest: usize) -> io::Result<Option<Object>> {
     if is_too_large {
         bytes.clear();
     }
-    Ok(Some(Object { bytes, version: Version(tags::hex(&hash.finalize())), is_too_large }))
+    Ok(Some(Object { bytes, version: Version(hex(&hash.finalize())), is_too_large }))
 }
 
 fn version(bytes: &[u8]) -> Version {
-    Version(tags::hex(&Sha256::digest(bytes)))
+    Version(hex(&Sha256::digest(bytes)))
 }
 
 fn folder(path: &Path) -> io::Result<()> {
