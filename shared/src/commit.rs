@@ -1,40 +1,20 @@
 //! Commits observations before they are sent: whenever the run dies, a later one can tell, and has what was under way.
 
 use crate::cursor::{Cursor, Loaded, Pending, Step};
-use crate::datadog::{Base, Dropped, LIMITS, Payload, admit, encode};
-use crate::schedule::Schedule;
-use crate::{Event, Result, Sample, Store, store::Version};
+use crate::datadog::{Dropped, Payload};
+use crate::run::Run;
+use crate::target::Target;
+use crate::{Error, Result, Sample, store::Version};
 use futures::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How often a lost race for a cursor is run again.
 pub(crate) const RACES: usize = 4;
 
 /// How many cursors are written side by side.
 pub(crate) const WRITES_AT_ONCE: usize = 16;
-
-/// What may be observed of a target.
-#[derive(Debug)]
-pub(crate) struct Observed {
-    /// The target.
-    pub target: String,
-    /// Its observations.
-    pub samples: Vec<Sample>,
-    /// Whether everything is known that could be observed.
-    pub is_whole: bool,
-    /// What the store has in the place of its cursor.
-    pub found: Loaded,
-}
-
-impl Observed {
-    /// What a target comes to of which nothing is committed: later runs have overtaken it all the same.
-    pub(crate) fn uncommitted(self, now: Timestamp) -> Committed {
-        let is_overtaken = self.found.cursor.is_some_and(|cursor| now < cursor.until);
-        Committed { target: self.target, is_overtaken, ..Committed::default() }
-    }
-}
 
 /// What a target's observations came to.
 #[derive(Debug, Default)]
@@ -76,59 +56,38 @@ pub(crate) struct Body {
     pub is_own: bool,
 }
 
-/// What a commit needs to know of its run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Commits<'a> {
-    pub store: &'a Store,
-    pub base: &'a Base,
-    pub now: Timestamp,
-    pub wall: Timestamp,
-    /// When this run is over for certain.
-    pub lease: Timestamp,
-    scope: &'a str,
-    until: Instant,
-}
-
-impl<'a> Commits<'a> {
-    pub(crate) fn new(
-        store: &'a Store,
-        base: &'a Base,
-        event: &'a Event,
-        time_left: Duration,
-        schedule: &Schedule,
-    ) -> Self {
-        let lease = event.wall() + SignedDuration::try_from(time_left).unwrap_or(SignedDuration::from_mins(15));
-        let (now, wall, until) = (event.now(), schedule.wall(event), schedule.commit);
-        Self { store, base, now, wall, lease, scope: event.scope(), until }
-    }
-
+impl Run<'_> {
     /// Commits the observations of every target, side by side.
-    pub(crate) async fn all(self, targets: Vec<Observed>) -> Vec<Committed> {
-        let commits = targets.into_iter().map(|observed| self.one(observed));
+    pub(crate) async fn commit(&self, targets: &[Target]) -> Vec<Committed> {
+        let commits = targets.iter().map(|target| self.commit_one(target));
         stream::iter(commits.collect::<Vec<_>>()).buffered(WRITES_AT_ONCE).collect().await
     }
 
-    async fn one(self, observed: Observed) -> Committed {
-        let result = Box::pin(self.race(&observed)).await;
-        result.unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), ..observed.uncommitted(self.now) })
+    async fn commit_one(&self, target: &Target) -> Committed {
+        Box::pin(self.race(target))
+            .await
+            .unwrap_or_else(|error| Committed { gap: Some(error.with_causes()), ..target.uncommitted(self.now()) })
     }
 
     /// One conditional write marks the observations as reported and holds their bodies under a lease.
-    async fn race(self, observed: &Observed) -> Result<Committed> {
-        let (target, samples) = (&*observed.target, (&*observed.samples, observed.is_whole));
-        let mut found = observed.found.clone();
+    async fn race(&self, target: &Target) -> Result<Committed> {
+        let (name, collector, lease) = (target.share.target.as_str(), self.base.collector, self.lease());
+        let observed = (target.observations.as_slice(), target.is_whole());
+        let mut read_again: Loaded;
+        let mut found = &target.cursor;
         for _ in 0..RACES {
-            let step = Cursor::step(&found, (self.now, self.wall, self.lease), self.scope, samples);
-            let (mut committed, next) = self.prepare(target, step)?;
+            let step = Cursor::step(found, (self.now(), self.wall, lease), self.event.scope(), observed);
+            let (mut committed, next) = self.prepare(name, step)?;
             let Some(next) = next else { return Ok(committed) };
-            if Instant::now() >= self.until {
-                return Err(crate::Error::store("commit observations", "the run has no time left"));
+            if Instant::now() >= self.schedule.commit {
+                return Err(Error::store("commit observations", "the run has no time left"));
             }
-            if let Some(version) = next.write(self.store, self.base.collector, target, found.version.as_ref()).await? {
+            if let Some(version) = next.write(self.store, collector, name, found.version.as_ref()).await? {
                 committed.cursor = Some((next, version));
                 return Ok(committed);
             }
-            found = Cursor::load(self.store, self.base.collector, target, self.wall).await?;
+            read_again = Cursor::load(self.store, collector, name, self.wall).await?;
+            found = &read_again;
             // It may have been no lost race: our write had succeeded, its answer was lost, and somebody wrote since.
             if let (Some(cursor), Some(version)) = (&found.cursor, &found.version)
                 && committed.is_in(cursor)
@@ -138,11 +97,11 @@ impl<'a> Commits<'a> {
             }
         }
         let why = format!("others wrote it {RACES} times while this run tried");
-        Err(crate::Error::store(format!("commit the observations of {target}"), why))
+        Err(Error::store(format!("commit the observations of {name}"), why))
     }
 
-    fn prepare(self, target: &str, step: Step) -> Result<(Committed, Option<Cursor>)> {
-        let (observations, dropped) = admit(step.observations, self.base, self.now, self.wall);
+    fn prepare(&self, target: &str, step: Step) -> Result<(Committed, Option<Cursor>)> {
+        let (observations, dropped) = self.admit(step.observations);
         let (gap, is_overtaken) = (step.gap.map(str::to_owned), step.is_overtaken);
         let mut committed = Committed { target: target.to_owned(), dropped, gap, is_overtaken, ..Committed::default() };
         let Some(mut next) = step.next else { return Ok((committed, None)) };
@@ -167,9 +126,9 @@ impl<'a> Commits<'a> {
                 }
             }
         }
-        for payload in encode(&observations, self.base, self.now, LIMITS)? {
+        for payload in self.encode(&observations)? {
             let id = new_id(target);
-            let (at, lease, body) = (self.now, self.lease, payload.text());
+            let (at, lease, body) = (self.now(), self.lease(), payload.text());
             next.pending.push(Pending { id: id.clone(), at, lease, body, failed: None, unanswered: 0 });
             committed.bodies.push(Body { id, payload, failed: None, unanswered: 0, is_own: true });
         }
@@ -194,7 +153,12 @@ fn new_id(target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datadog::Base;
+    use crate::heartbeat::Share;
+    use crate::schedule::Schedule;
     use crate::testing::{Folder, at};
+    use crate::{Deadlines, Event, Findings, Meter, Store};
+    use std::time::Duration;
 
     crate::catalogue! {
         /// How long a thing took.
@@ -221,13 +185,26 @@ mod tests {
             let found = dead(&store, now).await;
             // Their leases are equal, to the last digit.
             let event = Event::new(now + crate::GRID, now + crate::GRID);
-            let schedule = Schedule::new(Instant::now(), Duration::from_mins(1));
-            let commits = Commits::new(&store, &base, &event, Duration::from_mins(1), &schedule);
-            let mut held = Vec::new();
-            for _ in 0..2 {
-                let (target, samples, found) = ("it".to_owned(), ended.clone(), found.clone());
-                held.push(commits.one(Observed { target, samples, is_whole: true, found }).await);
-            }
+            let run = Run {
+                base: &base,
+                event: &event,
+                store: &store,
+                meter: &Meter::default(),
+                deadlines: &Deadlines::default(),
+                schedule: Schedule::new(Instant::now(), Duration::from_mins(1)),
+                wall: event.now(),
+                is_repetition: false,
+            };
+            let share = Share {
+                target: "it".to_owned(),
+                parts: Vec::new(),
+                findings: Findings::default(),
+                until: None,
+                repeated: false,
+                failed: None,
+            };
+            let target = Target::new(share, found, ended.clone());
+            let held = [run.commit_one(&target).await, run.commit_one(&target).await];
             assert!(held.iter().all(|one| one.gap.is_none()), "{held:?}");
             let bodies: Vec<usize> = held.iter().map(|one| one.bodies.len()).collect();
             assert_eq!(bodies, [1 + ended.len(), 0]);

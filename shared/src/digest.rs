@@ -55,7 +55,7 @@ impl Digester {
     }
 
     /// Whether other runs make the same digests.
-    pub(crate) fn lasts(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).lasts
     }
 
@@ -64,7 +64,7 @@ impl Digester {
     /// # Errors
     /// When the store does not answer, or holds something that is no key.
     pub(crate) async fn load(&self, store: &Store) -> Result<()> {
-        if self.lasts() {
+        if self.is_shared() {
             return Ok(());
         }
         let key = match store.get(KEY, BYTES).await? {
@@ -138,6 +138,6 @@ mod tests {
         let store = Store::directory(folder.path());
         store.put(KEY, b"short".to_vec()).await.unwrap();
         let digester = Digester::default();
-        assert!(digester.load(&store).await.is_err() && !digester.lasts());
+        assert!(digester.load(&store).await.is_err() && !digester.is_shared());
     }
 }

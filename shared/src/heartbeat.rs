@@ -1,7 +1,7 @@
 //! What every collector says about itself, also after a run that failed.
 
 use crate::datadog::{Dropped, Endpoint, PUSH_ERRORS, REASONS};
-use crate::{Findings, Part, Sample, Tally, stats};
+use crate::{Error, Findings, Part, Sample, Tally, stats};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -69,6 +69,8 @@ pub struct Share {
     pub until: Option<Timestamp>,
     /// Whether the snapshot of this very time was measured again and nothing was fetched.
     pub repeated: bool,
+    /// Why nothing of it could be read, if that is so.
+    pub failed: Option<Error>,
 }
 
 impl Share {
@@ -76,6 +78,12 @@ impl Share {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.findings.gaps.is_empty()
+    }
+
+    /// Makes the store a gap of this target.
+    pub(crate) fn lacks_store(&mut self, why: &str) {
+        tracing::warn!(target = self.target, part = STORE.name(), why, "part unknown");
+        self.findings.gaps.entry(STORE.name()).or_insert_with(|| why.to_owned());
     }
 
     fn samples(&self, now: Timestamp) -> Vec<Sample> {
@@ -106,15 +114,6 @@ impl Share {
     }
 }
 
-/// What waits in the spool of a scope: how many payloads, and since when.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Backlog {
-    /// How many payloads.
-    pub depth: usize,
-    /// The time of the oldest point.
-    pub oldest: Option<Timestamp>,
-}
-
 /// What a run knows of itself before its points are sent.
 #[derive(Debug)]
 pub struct Pulse<'a> {
@@ -133,11 +132,12 @@ pub struct Pulse<'a> {
     /// Samples not sent.
     pub dropped: &'a Dropped,
     /// What is left of quotas, by target and upstream.
-    pub budget: &'a BTreeMap<(String, &'static str), f64>,
+    pub quotas: &'a BTreeMap<(String, &'static str), f64>,
     /// Compressed bytes of its payloads by endpoint.
     pub bytes: BTreeMap<&'static str, usize>,
-    /// What waits in the spool; nothing when the store cannot be reached.
-    pub backlog: Option<Backlog>,
+    /// How many payloads wait in the store for Datadog, and the time of the oldest point; nothing when the store cannot be
+    /// reached.
+    pub waiting: Option<(usize, Option<Timestamp>)>,
 }
 
 impl Pulse<'_> {
@@ -155,12 +155,12 @@ impl Pulse<'_> {
         if self.over_all {
             samples.extend(self.of_the_run());
         }
-        samples.extend(self.budget.iter().filter(|((target, _), _)| !target.is_empty()).map(
+        samples.extend(self.quotas.iter().filter(|((target, _), _)| !target.is_empty()).map(
             |((target, upstream), left)| API_BUDGET.sample(*left).tag("target", target).tag("upstream", upstream),
         ));
-        if let Some(backlog) = self.backlog {
-            let age = backlog.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
-            let rows = [SPOOL_DEPTH.sample(stats::count(backlog.depth)), SPOOL_OLDEST.sample(age)];
+        if let Some((depth, oldest)) = self.waiting {
+            let age = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+            let rows = [SPOOL_DEPTH.sample(stats::count(depth)), SPOOL_OLDEST.sample(age)];
             samples.extend(rows.map(|sample| sample.tag("target", self.scope)));
         }
         samples

@@ -1,12 +1,13 @@
-//! The whole life of a run: load, fetch, keep; then what it means; then everything is committed and delivered.
+//! The whole life of a run: load, fetch, store; then what it means; then everything is committed and delivered.
 
-use crate::commit::{Commits, Observed};
 use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, OLDEST, Spool, admit, encode};
-use crate::heartbeat::{STORE, Share};
+use crate::fetch::{Fetched, Fetcher};
+use crate::heartbeat::Share;
+use crate::message::Message;
 use crate::outbox::Outbox;
-use crate::reading::{Known, Reading};
+use crate::run::Run;
 use crate::schedule::Schedule;
-use crate::telling::{Said, Telling, add};
+use crate::target::Target;
 use crate::{
     Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample,
     Settings, Store, Tally, check, snapshots, store,
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 const TARGETS_AT_ONCE: usize = 4;
 
 /// Upstreams that no collector asks: where points go, and where state and secrets are.
-const OWN: [&str; 3] = ["datadog", store::UPSTREAM, "secrets"];
+const INTERNAL: [&str; 3] = ["datadog", store::UPSTREAM, "secrets"];
 
 /// Everything a run needs beside its collector.
 #[derive(Clone)]
@@ -39,20 +40,6 @@ impl fmt::Debug for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Life").finish_non_exhaustive()
     }
-}
-
-/// What all targets of a run come to.
-#[derive(Default)]
-struct Measured {
-    shares: Vec<Share>,
-    /// Gauges and counts.
-    series: Vec<Sample>,
-    observed: Vec<Observed>,
-    /// How many counts of the newest slot each target has, in the order of the shares.
-    counted: Vec<usize>,
-    failed: Vec<(String, Error)>,
-    /// Whether a run of this scope was committed at this time or later.
-    is_repetition: bool,
 }
 
 impl Life {
@@ -96,190 +83,173 @@ impl Life {
         self.meter.begin();
         self.deadlines.begin(schedule.fetch, schedule.keep, schedule.quarter);
         let report = match &self.intake {
-            None => {
-                let (measured, _) = self.measure(collector, event, targets, schedule).await;
-                self.show::<C>(event, schedule, measured)?
-            }
-            Some(intake) if event.is_late() => self.say_late::<C>(event, targets, intake).await?,
-            Some(intake) => {
-                let (measured, has_key) = self.measure(collector, event, targets, schedule).await;
-                let may_commit = has_key && is_taken(event.now(), schedule.wall(event));
-                let commits = Commits::new(&self.store, &self.settings.base, event, time_left, &schedule);
-                let spool = Spool::new(&self.store, C::NAME, event.target(), schedule.wall(event));
-                let outbox = Outbox { commits, intake, deadlines: &self.deadlines, spool, schedule };
-                self.deliver::<C>(event, measured, &outbox, may_commit).await?
+            Some(intake) if event.is_late() => self.send_late::<C>(event, targets, intake).await?,
+            intake => {
+                let targets = self.measure(collector, event, targets, schedule).await;
+                match intake {
+                    None => self.show::<C>(event, schedule, targets)?,
+                    Some(intake) => self.deliver::<C>(event, schedule, targets, intake).await?,
+                }
             }
         };
         report.log();
         Ok(report)
     }
 
-    /// Reads every target and says what it means, and whether other runs make the same digests.
+    /// Fetches every target and measures it.
     async fn measure<C: Collector>(
         &self,
         collector: &C,
         event: &Event,
         targets: Vec<String>,
         schedule: Schedule,
-    ) -> (Measured, bool) {
+    ) -> Vec<Target> {
         let key_gap = self.digester.load(&self.store).await.err().map(|error| error.with_causes());
-        let has_key = key_gap.is_none();
-        let key = self.digester.of("");
-        let (heals, heal_time) = (TARGETS_AT_ONCE.into(), schedule.quarter);
-        let (store, meter, deadlines) = (&self.store, &self.meter, &self.deadlines);
-        let reading = Reading { collector, store, meter, deadlines, event, key, heals, heal_time, key_gap };
-        let reads = targets.into_iter().map(|target| {
-            let reading = &reading;
+        let fetcher = Fetcher {
+            collector,
+            store: &self.store,
+            meter: &self.meter,
+            deadlines: &self.deadlines,
+            event,
+            key: self.digester.of(""),
+            heals: TARGETS_AT_ONCE.into(),
+            heal_time: schedule.quarter,
+            key_gap,
+        };
+        let measures = targets.into_iter().map(|target| {
+            let fetcher = &fetcher;
             async move {
-                let known = reading.target(target).await;
-                let samples = meaning::<C>(&known.snapshot, event, &self.settings.overrides, &known.share.target);
-                (known.without_snapshot(), samples)
+                let Fetched { snapshot, share, cursor } = fetcher.target(target).await;
+                let samples = interpret::<C>(&snapshot, event, &self.settings.overrides, &share.target);
+                Target::new(share, cursor, samples)
             }
         });
-        let mut measured = Measured::default();
-        let mut all = stream::iter(reads.collect::<Vec<_>>()).buffered(TARGETS_AT_ONCE);
-        while let Some((known, samples)) = all.next().await {
-            measured.add(known, samples, event);
-        }
-        (measured, has_key)
+        stream::iter(measures.collect::<Vec<_>>()).buffered(TARGETS_AT_ONCE).collect().await
     }
 
-    fn telling<'a>(&'a self, event: &'a Event, schedule: Schedule, is_repetition: bool) -> Telling<'a> {
-        let wall = schedule.wall(event);
-        Telling { base: &self.settings.base, event, meter: &self.meter, schedule, wall, is_repetition }
+    fn circumstances<'a>(&'a self, event: &'a Event, schedule: Schedule, targets: &[Target]) -> Run<'a> {
+        Run {
+            base: &self.settings.base,
+            event,
+            store: &self.store,
+            meter: &self.meter,
+            deadlines: &self.deadlines,
+            schedule,
+            wall: schedule.wall(event),
+            is_repetition: !targets.is_empty() && targets.iter().all(|target| target.is_committed(event)),
+        }
     }
 
     /// The report of a run that sends nothing: it may be of any time.
-    fn show<C: Collector>(&self, event: &Event, schedule: Schedule, measured: Measured) -> Result<Report> {
-        let Measured { shares, series, observed, failed, .. } = measured;
-        let (mut dropped, now) = (Dropped::new(), event.now());
-        let telling = Telling { wall: now, ..self.telling(event, schedule, false) };
-        let Said { mut samples, .. } = telling.say(series, &shares, &mut dropped, &[], None)?;
-        let observations = observed.into_iter().flat_map(|one| one.samples).collect();
-        samples.extend(admit(observations, telling.base, now, now).0);
+    fn show<C: Collector>(&self, event: &Event, schedule: Schedule, targets: Vec<Target>) -> Result<Report> {
+        let run = self.circumstances(event, schedule, &targets);
+        let run = Run { wall: run.now(), is_repetition: false, ..run };
+        let (shares, series, observations) = Target::taken_apart(targets);
+        let message = Message::new(&run, series, &shares, &[], None, Dropped::new())?;
+        let Message { mut samples, dropped, .. } = message;
+        samples.extend(run.admit(observations).0);
         let tally = self.meter.take();
-        samples.extend(telling.counts(&Outcome::default(), &tally, false));
-        let (calls, took) = (asked(&tally), schedule.started.elapsed());
-        Ok(Report {
-            collector: C::NAME,
-            now,
-            late: false,
-            shares,
-            samples,
-            dropped,
-            calls,
-            took,
-            outcome: None,
-            failed,
-        })
+        samples.extend(run.counts(&Outcome::default(), &tally, false));
+        Ok(report::<C>(&run, shares, samples, dropped, &tally, None))
     }
 
     /// Commits and delivers what was measured.
     async fn deliver<C: Collector>(
         &self,
         event: &Event,
-        measured: Measured,
-        outbox: &Outbox<'_>,
-        may_commit: bool,
+        schedule: Schedule,
+        mut targets: Vec<Target>,
+        intake: &Intake,
     ) -> Result<Report> {
-        let Measured { mut shares, mut series, observed, counted, failed, is_repetition } = measured;
-        let (mut dropped, now) = (Dropped::new(), event.now());
-        self.deadlines.set(outbox.schedule.commit);
-        self.deadlines.set_store(outbox.schedule.commit);
+        let run = self.circumstances(event, schedule, &targets);
+        let outbox = Outbox { run, intake, spool: Spool::new(&self.store, C::NAME, event.target(), run.wall) };
+        self.deadlines.set(schedule.commit);
+        self.deadlines.set_store(schedule.commit);
         // It is looked at first: what is committed by a run whose store fails then can be neither sent nor released.
-        let found = self.look(outbox, &mut shares).await;
+        let found = look(&outbox.spool, &mut targets).await;
+        let may_commit = self.digester.is_shared() && is_accepted(run.now(), run.wall);
         let committed = if may_commit {
-            outbox.commits.all(observed).await
+            run.commit(&targets).await
         } else {
-            observed.into_iter().map(|one| one.uncommitted(now)).collect()
+            targets.iter().map(|target| target.uncommitted(run.now())).collect()
         };
-        for ((share, one), counted) in shares.iter_mut().zip(&committed).zip(counted) {
-            note(share, one.gap.as_deref());
-            add(&mut dropped, &one.dropped);
-            add(&mut dropped, &Dropped::from([("too_old", one.missed_slots * counted)]));
+        let mut dropped = Dropped::new();
+        for (target, one) in targets.iter_mut().zip(&committed) {
+            target.learn(one, run.now(), &mut dropped);
         }
-        // A later run recounted these slots, with what became known since.
-        let overtaken: Vec<&str> = committed.iter().filter(|one| one.is_overtaken).map(|one| &*one.target).collect();
-        series.retain(|sample| !sample.is_slot() || sample.target().is_none_or(|target| !overtaken.contains(&target)));
-        let telling = self.telling(event, outbox.schedule, is_repetition);
-        let Said { mut samples, outgoing } = telling.say(series, &shares, &mut dropped, &committed, found.as_ref())?;
+        let (shares, series, _) = Target::taken_apart(targets);
+        let message = Message::new(&run, series, &shares, &committed, found.as_ref(), dropped)?;
+        let Message { mut samples, dropped, payloads } = message;
         samples.extend(committed.iter().flat_map(|one| one.observations.clone()));
         let knows_spool = found.is_some();
-        let mut outcome = outbox.deliver(outgoing, committed, found, is_repetition).await;
+        let mut outcome = outbox.deliver(payloads, committed, found).await;
         let tally = self.meter.take();
-        let mut counts = telling.counts(&outcome, &tally, knows_spool);
-        if is_repetition {
+        let mut counts = run.counts(&outcome, &tally, knows_spool);
+        if run.is_repetition {
             // Its first try told the rest; the failures of what that left are told by whoever delivers it. A zero would lie
             // over what the first try counted.
             let has_failed = |sample: &Sample| sample.value().is_some_and(|failures| failures > 0.0);
             counts.retain(|sample| sample.name() == "collector.push_errors" && has_failed(sample));
         }
         if !counts.is_empty() {
-            outbox.deliver_last(telling.encode(&counts)?, &mut outcome).await;
+            outbox.deliver_last(run.encode(&counts)?, &mut outcome).await;
             samples.extend(counts);
         }
-        let (calls, took) = (asked(&tally), outbox.schedule.started.elapsed());
-        let outcome = Some(outcome);
-        Ok(Report { collector: C::NAME, now, late: false, shares, samples, dropped, calls, took, outcome, failed })
-    }
-
-    /// What waits in the spool; where that cannot be told the store is a gap of every target.
-    async fn look(&self, outbox: &Outbox<'_>, shares: &mut [Share]) -> Option<Found> {
-        let found = outbox.spool.look().await;
-        if let Err(error) = &found {
-            let why = error.with_causes();
-            for share in shares.iter_mut() {
-                note(share, Some(&why));
-            }
-        }
-        found.ok()
+        Ok(report::<C>(&run, shares, samples, dropped, &tally, Some(outcome)))
     }
 
     /// A run that comes so late that Datadog would drop its points. Where old points are taken, the gauges of what was
     /// known then are sent; nothing is fetched, and its observations belong to the next run on time.
-    async fn say_late<C: Collector>(&self, event: &Event, targets: Vec<String>, intake: &Intake) -> Result<Report> {
+    async fn send_late<C: Collector>(&self, event: &Event, targets: Vec<String>, intake: &Intake) -> Result<Report> {
         let (now, base) = (event.now(), &self.settings.base);
         let mut samples = Vec::new();
         for target in targets.into_iter().filter(|_| base.historical) {
             if let Some(kept) = snapshots::dated::<C>(&self.store, &target, now).await? {
-                let all = meaning::<C>(&kept.snapshot, event, &self.settings.overrides, &target);
+                let all = interpret::<C>(&kept.snapshot, event, &self.settings.overrides, &target);
                 samples.extend(all.into_iter().filter(|sample| sample.metric().kind == Kind::Gauge));
             }
         }
         let (samples, dropped) = admit(samples, base, now, event.wall());
         let delivery = intake.deliver(encode(&samples, base, now, LIMITS)?, false).await;
         let outcome = Some(Outcome::without_spool(delivery));
-        let (shares, failed, calls, took) = (Vec::new(), Vec::new(), 0, Duration::ZERO);
-        Ok(Report { collector: C::NAME, now, late: true, shares, samples, dropped, calls, took, outcome, failed })
+        let (shares, calls, took) = (Vec::new(), 0, Duration::ZERO);
+        Ok(Report { collector: C::NAME, now, late: true, shares, samples, dropped, calls, took, outcome })
     }
 }
 
-impl Measured {
-    fn add(&mut self, known: Known<()>, samples: Vec<Sample>, event: &Event) {
-        let Known { share, cursor, failed, .. } = known;
-        let (observations, series): (Vec<_>, Vec<_>) =
-            samples.into_iter().partition(|sample| sample.metric().kind == Kind::Distribution);
-        let is_newest = |sample: &&Sample| sample.time() == Some(event.now()) && sample.value().is_some();
-        self.counted.push(series.iter().filter(is_newest).count());
-        self.failed.extend(failed.map(|error| (share.target.clone(), error)));
-        self.series.extend(series);
-        let committed = cursor.cursor.as_ref().is_some_and(|cursor| cursor.has_seen(event.now(), event.scope()));
-        self.is_repetition = committed && (self.is_repetition || self.shares.is_empty());
-        let target = share.target.clone();
-        let is_whole = share.parts.iter().all(|part| *part == STORE || share.findings.is_whole(*part));
-        self.observed.push(Observed { target, samples: observations, is_whole, found: cursor });
-        self.shares.push(share);
+/// What waits in the spool; where that cannot be told the store is a gap of every target.
+async fn look(spool: &Spool, targets: &mut [Target]) -> Option<Found> {
+    match spool.look().await {
+        Ok(found) => Some(found),
+        Err(error) => {
+            let why = error.with_causes();
+            targets.iter_mut().for_each(|target| target.share.lacks_store(&why));
+            None
+        }
     }
+}
+
+/// The report of a run that fetched something.
+fn report<C: Collector>(
+    run: &Run<'_>,
+    shares: Vec<Share>,
+    samples: Vec<Sample>,
+    dropped: Dropped,
+    tally: &Tally,
+    outcome: Option<Outcome>,
+) -> Report {
+    let (calls, took) = (asked(tally), run.schedule.started.elapsed());
+    Report { collector: C::NAME, now: run.now(), late: false, shares, samples, dropped, calls, took, outcome }
 }
 
 /// Whether Datadog takes points of this time, with a minute for sending them: of those that it drops nothing may be
 /// reported as observed.
-fn is_taken(now: Timestamp, wall: Timestamp) -> bool {
+fn is_accepted(now: Timestamp, wall: Timestamp) -> bool {
     now <= wall + AHEAD && now >= wall - OLDEST + SignedDuration::from_mins(1)
 }
 
 /// What a snapshot means: the collector's rows, its checks, and the scores of both.
-fn meaning<C: Collector>(snapshot: &C::Snapshot, event: &Event, overrides: &Overrides, target: &str) -> Vec<Sample> {
+fn interpret<C: Collector>(snapshot: &C::Snapshot, event: &Event, overrides: &Overrides, target: &str) -> Vec<Sample> {
     let mut samples = C::measure(snapshot, event.now());
     let verdicts = check::judge(C::CHECKS, overrides, &samples);
     samples.extend(verdicts.iter().flat_map(check::Verdict::samples));
@@ -295,17 +265,9 @@ fn meaning<C: Collector>(snapshot: &C::Snapshot, event: &Event, overrides: &Over
     samples
 }
 
-/// Notes why the store is a gap of a target.
-fn note(share: &mut Share, why: Option<&str>) {
-    if let Some(why) = why {
-        tracing::warn!(target = share.target, part = STORE.name(), why, "part unknown");
-        share.findings.gaps.entry(STORE.name()).or_insert_with(|| why.to_owned());
-    }
-}
-
 /// The requests to upstreams.
 fn asked(tally: &Tally) -> u64 {
-    tally.calls.iter().filter(|(upstream, _)| !OWN.contains(upstream)).map(|(_, calls)| calls).sum()
+    tally.calls.iter().filter(|(upstream, _)| !INTERNAL.contains(upstream)).map(|(_, calls)| calls).sum()
 }
 
 fn targets<C: Collector>(collector: &C, event: &Event) -> Result<Vec<String>> {

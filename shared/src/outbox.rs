@@ -1,11 +1,12 @@
 //! Delivers what a run has to say: its own points first, then its observations, then what earlier runs left.
 
-use crate::commit::{Body, Commits, Committed, RACES, WRITES_AT_ONCE};
+use crate::commit::{Body, Committed, RACES, WRITES_AT_ONCE};
 use crate::cursor::Cursor;
 use crate::datadog::{Found, Intake, LIMITS, Payload, Spool, Unobserved};
+use crate::message::Payloads;
 use crate::outcome::{Left, Outcome};
-use crate::schedule::Schedule;
-use crate::{Deadlines, Error, Result};
+use crate::run::Run;
+use crate::{Error, Result};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -18,75 +19,59 @@ const SENT_AT_ONCE: usize = 4;
 /// The most entries of the spool that a run delivers.
 const MOST_ENTRIES: usize = 500;
 
-/// What a run sends of its own.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing {
-    /// Gauges and the run's own counts, what it says about itself first: they are kept where Datadog does not take them.
-    pub points: Vec<Payload>,
-    /// Counts of slots, which the next runs recount.
-    pub slots: Vec<Payload>,
-}
-
 /// A run's way to Datadog.
 #[derive(Debug)]
 pub(crate) struct Outbox<'a> {
-    pub commits: Commits<'a>,
+    pub run: Run<'a>,
     pub intake: &'a Intake,
-    pub deadlines: &'a Deadlines,
     pub spool: Spool,
-    pub schedule: Schedule,
 }
 
 impl Outbox<'_> {
     /// Sends everything but the last rows. Once Datadog is known to be closed nothing more is tried or read.
-    pub(crate) async fn deliver(
-        &self,
-        outgoing: Outgoing,
-        committed: Vec<Committed>,
-        found: Option<Found>,
-        is_repetition: bool,
-    ) -> Outcome {
+    pub(crate) async fn deliver(&self, payloads: Payloads, committed: Vec<Committed>, found: Option<Found>) -> Outcome {
+        let Run { deadlines, schedule, is_repetition, .. } = self.run;
         let mut outcome = Outcome::default();
         for failed in committed.iter().flat_map(|one| &one.expired) {
             outcome.expired += 1;
             outcome.count(failed.as_deref());
         }
-        self.deadlines.set_store(self.schedule.end);
-        self.deadlines.set(self.schedule.send);
-        let (own, found) = found.map_or((Vec::new(), None), |found| self.split(found, is_repetition));
+        deadlines.set_store(schedule.end);
+        deadlines.set(schedule.send);
+        let (own, found) = found.map_or((Vec::new(), None), |found| self.split(found));
         // What the first try of a repeated run left says more than the repetition does, and is older.
         if is_repetition {
-            self.send_entries(own.clone(), self.schedule.backlog_from(Instant::now()), &mut outcome).await;
+            self.send_entries(own.clone(), schedule.backlog_from(Instant::now()), &mut outcome).await;
         }
-        let undelivered = self.send_own(outgoing, &mut outcome).await;
+        let undelivered = self.send_own(payloads, &mut outcome).await;
         if undelivered.is_empty() && !is_repetition {
             // This run's own points are accepted: an earlier try of it has nothing to add.
             self.remove(own).await;
         }
         self.keep(undelivered, &mut outcome).await;
-        self.deadlines.set(self.schedule.backlog);
+        deadlines.set(schedule.backlog);
         self.send_bodies(committed, &mut outcome).await;
         if let (None, Some(found)) = (outcome.closed, found) {
             self.send_backlog(found, &mut outcome).await;
         }
-        self.deadlines.set(self.schedule.last);
-        self.deadlines.set_store(self.schedule.end);
+        deadlines.set(schedule.last);
+        deadlines.set_store(schedule.end);
         outcome
     }
 
     /// What an earlier try of this run left, and what other runs did, which a repetition leaves to the next run.
-    fn split(&self, found: Found, is_repetition: bool) -> (Vec<(Timestamp, String)>, Option<Found>) {
-        let (own, earlier): (Vec<_>, Vec<_>) = found.waiting.into_iter().partition(|(at, _)| *at == self.commits.now);
-        (own, (!is_repetition).then_some(Found { waiting: earlier, ..found }))
+    fn split(&self, found: Found) -> (Vec<(Timestamp, String)>, Option<Found>) {
+        let (own, earlier): (Vec<_>, Vec<_>) = found.waiting.into_iter().partition(|(at, _)| *at == self.run.now());
+        (own, (!self.run.is_repetition).then_some(Found { waiting: earlier, ..found }))
     }
 
-    async fn send_own(&self, outgoing: Outgoing, outcome: &mut Outcome) -> Vec<(Payload, &'static str)> {
+    async fn send_own(&self, payloads: Payloads, outcome: &mut Outcome) -> Vec<(Payload, &'static str)> {
         if let Some(kind) = outcome.closed {
-            return outgoing.points.into_iter().map(|payload| (payload, kind)).collect();
+            return payloads.points.into_iter().map(|payload| (payload, kind)).collect();
         }
-        let undelivered = outcome.take(self.intake.deliver(outgoing.points, false).await, false);
+        let undelivered = outcome.take(self.intake.deliver(payloads.points, false).await, false);
         if outcome.closed.is_none() {
-            let slots = self.intake.deliver(outgoing.slots, outcome.is_open()).await;
+            let slots = self.intake.deliver(payloads.slots, outcome.is_open()).await;
             // The next runs recount what was not taken, so that its failure is told by nobody else.
             for (_, kind) in outcome.take(slots, false) {
                 outcome.count(Some(kind));
@@ -107,7 +92,7 @@ impl Outbox<'_> {
 
     async fn keep(&self, payloads: Vec<(Payload, &'static str)>, outcome: &mut Outcome) {
         for (payload, kind) in payloads {
-            match self.spool.keep(&payload, self.commits.now, kind).await {
+            match self.spool.keep(&payload, self.run.now(), kind).await {
                 Ok(()) => outcome.spooled += 1,
                 Err(error) => {
                     tracing::error!(error = error.with_causes(), series = payload.len(), "points are lost");
@@ -123,7 +108,7 @@ impl Outbox<'_> {
     async fn send_bodies(&self, committed: Vec<Committed>, outcome: &mut Outcome) {
         let mut waiting: Vec<Committed> = committed.into_iter().filter(|one| !one.bodies.is_empty()).collect();
         while !waiting.is_empty() {
-            if let Some(why) = self.commits.store.failure() {
+            if let Some(why) = self.run.store.failure() {
                 // Nobody could note that they were delivered, and the next run would send them again.
                 let bodies = waiting.iter().map(|one| one.bodies.len()).sum::<usize>();
                 tracing::warn!(why, bodies, "observations wait for the next run, because the store failed");
@@ -185,7 +170,7 @@ impl Outbox<'_> {
 
     /// Takes delivered bodies out of the cursor; what is left of the others is free for the next run.
     async fn settle(&self, one: Committed, left: Vec<Left>) -> Result<()> {
-        let (store, collector, wall) = (self.commits.store, self.commits.base.collector, self.commits.wall);
+        let (store, collector, wall) = (self.run.store, self.run.base.collector, self.run.wall);
         let Committed { target, cursor, bodies, .. } = one;
         let Some((mut cursor, mut version)) = cursor else { return Ok(()) };
         let left: BTreeMap<String, Left> = bodies.into_iter().map(|body| body.id).zip(left).collect();
@@ -214,10 +199,11 @@ impl Outbox<'_> {
     /// Delivers what earlier runs of this function and scope left, oldest first, and gives up what is too old.
     async fn send_backlog(&self, found: Found, outcome: &mut Outcome) {
         let keys = found.waiting.into_iter().take(MOST_ENTRIES).collect();
-        let until = self.schedule.backlog_from(Instant::now());
-        self.deadlines.set(until);
+        let Run { deadlines, schedule, .. } = self.run;
+        let until = schedule.backlog_from(Instant::now());
+        deadlines.set(until);
         // The store may not take here what the last rows of the run need.
-        self.deadlines.set_store(self.schedule.backlog);
+        deadlines.set_store(schedule.backlog);
         self.send_entries(keys, until, outcome).await;
         if outcome.closed.is_none() {
             for given_up in self.spool.expire(found.expired, until).await {

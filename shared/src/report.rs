@@ -27,8 +27,6 @@ pub struct Report {
     pub took: Duration,
     /// What became of the payloads; nothing when none were to be sent.
     pub outcome: Option<Outcome>,
-    /// Targets that failed as a whole.
-    pub failed: Vec<(String, Error)>,
 }
 
 impl Report {
@@ -36,6 +34,11 @@ impl Report {
     #[must_use]
     pub fn is_up(&self) -> bool {
         !self.shares.is_empty() && self.shares.iter().all(Share::is_up)
+    }
+
+    /// The targets that could not be read at all, and why.
+    pub fn failed(&self) -> impl Iterator<Item = (&str, &Error)> {
+        self.shares.iter().filter_map(|share| Some((share.target.as_str(), share.failed.as_ref()?)))
     }
 
     /// What makes the run a failure, if anything does: a sink that will take nothing before a person has done something,
@@ -51,7 +54,7 @@ impl Report {
             let what = format!("{} payloads are neither delivered nor in the spool", outcome.lost);
             return Some(Error::Intake { what });
         }
-        (!self.failed.is_empty()).then(|| self.failed.remove(0).1)
+        self.shares.into_iter().find_map(|share| share.failed)
     }
 
     /// The one line that sums the run up.
@@ -69,7 +72,7 @@ impl Report {
             up = (!self.late).then(|| self.is_up()),
             late = self.late,
             targets = self.shares.len(),
-            failed = self.failed.len(),
+            failed = self.failed().count(),
             gaps = gaps.join(" "),
             pending,
             samples = self.samples.len(),

@@ -12,6 +12,8 @@ const FOR_DELIVERY: Duration = Duration::from_secs(20);
 pub(crate) struct Schedule {
     /// When the run began.
     pub started: Instant,
+    /// What it has until it is killed.
+    pub whole: Duration,
     /// A quarter of the run: what a hanging store may take, and what the spool may.
     pub quarter: Duration,
     /// No upstream is asked after this.
@@ -38,6 +40,7 @@ impl Schedule {
         let before = |part: u32, of: u32| end.checked_sub(reserve * part / of).unwrap_or(started);
         Self {
             started,
+            whole: time_left,
             quarter,
             fetch: before(1, 1),
             keep: before(4, 5),
@@ -49,7 +52,7 @@ impl Schedule {
         }
     }
 
-    /// What the clock on the wall says by now: an age is judged when something is sent, and not when the run began.
+    /// What the clock says by now: an age is judged when something is sent, and not when the run began.
     pub(crate) fn wall(&self, event: &Event) -> Timestamp {
         event.wall() + SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::ZERO)
     }

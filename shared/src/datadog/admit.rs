@@ -21,6 +21,13 @@ pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(10);
 /// How many samples were not sent, by reason.
 pub type Dropped = BTreeMap<&'static str, usize>;
 
+/// Adds to what is not sent.
+pub(crate) fn add(sum: &mut Dropped, more: &Dropped) {
+    for (reason, number) in more {
+        *sum.entry(reason).or_default() += number;
+    }
+}
+
 /// Sorts out what may not be sent; samples without a value are left out and are no loss.
 #[must_use]
 pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {

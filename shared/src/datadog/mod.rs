@@ -7,7 +7,7 @@ mod intake;
 mod payload;
 mod spool;
 
-pub(crate) use admit::AHEAD;
+pub(crate) use admit::{AHEAD, add};
 pub use admit::{Dropped, MOST_SERIES, OLDEST, REASONS, admit};
 pub use base::Base;
 pub use encode::encode;

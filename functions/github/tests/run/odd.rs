@@ -77,7 +77,7 @@ async fn a_repository_that_is_gone_or_empty_does_not_touch_the_others() {
     let up = |target: &str| value(&report, &format!("collector.target_up{{target:{target}}}"));
     assert_eq!((up("acme/web"), up("acme/gone"), up("acme/attic")), (Some(1.0), Some(0.0), Some(0.0)));
     assert_eq!(says(&report, "github.prs.open"), 1, "only of the repository that is there");
-    assert_eq!(report.failed.len(), 2);
+    assert_eq!(report.failed().count(), 2);
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn one_server_that_is_down_does_not_touch_the_other() {
     assert!(
         !report.samples.iter().any(|sample| { sample.tag_value("server") == Some(TARGET) && sample.value().is_some() })
     );
-    assert_eq!(report.failed.len(), 1);
+    assert_eq!(report.failed().count(), 1);
 }
 
 /// A fake answer of the queue: the request fails with this exception.

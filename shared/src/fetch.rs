@@ -1,4 +1,4 @@
-//! One target's share of a run, up to its snapshot: what is kept of it is loaded, continued or healed, and kept again.
+//! Fetching a target: what is stored of it is loaded, continued or healed, and stored again.
 
 use crate::cursor::{Cursor, Loaded};
 use crate::heartbeat::{STORE, Share};
@@ -9,22 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What a target came to before anything is measured.
-pub(crate) struct Known<S> {
+pub(crate) struct Fetched<S> {
     pub snapshot: S,
     pub share: Share,
     pub cursor: Loaded,
-    pub failed: Option<Error>,
 }
 
-impl<S> Known<S> {
-    /// The same when it is measured, and the snapshot is not needed any more.
-    pub(crate) fn without_snapshot(self) -> Known<()> {
-        Known { snapshot: (), share: self.share, cursor: self.cursor, failed: self.failed }
-    }
-}
-
-/// Reads one target after the other for a run.
-pub(crate) struct Reading<'a, C> {
+/// Fetches the targets of a run, several side by side.
+pub(crate) struct Fetcher<'a, C> {
     pub collector: &'a C,
     pub store: &'a Store,
     pub meter: &'a Meter,
@@ -50,9 +42,9 @@ struct Held<S> {
     cursor: Loaded,
 }
 
-impl<C: Collector> Reading<'_, C> {
+impl<C: Collector> Fetcher<'_, C> {
     /// Loads, fetches and keeps a target.
-    pub(crate) async fn target(&self, target: String) -> Known<C::Snapshot> {
+    pub(crate) async fn target(&self, target: String) -> Fetched<C::Snapshot> {
         let cx = Context::new(self.event.clone(), &target);
         let said = format!("{} {}", self.collector.fingerprint(&target), self.key);
         let fingerprint = digest(&said);
@@ -61,8 +53,8 @@ impl<C: Collector> Reading<'_, C> {
         let is_repeated = until.is_some_and(|until| self.event.now() <= until);
         if is_repeated && let Some(kept) = self.measured_before(&cx, &target, &fingerprint).await {
             let (snapshot, findings) = (kept.snapshot, self.findings_of(kept.pending, kept.unread));
-            let share = Share { target, parts: self.parts(), findings, until, repeated: true };
-            return Known { snapshot, share, cursor: held.cursor, failed: None };
+            let share = Share { target, parts: self.parts(), findings, until, repeated: true, failed: None };
+            return Fetched { snapshot, share, cursor: held.cursor };
         }
         let Held { kept, packed, seen, cursor } = held;
         let fetched = self.fetch(&cx, &target, &fingerprint, kept.zip(Some(packed))).await;
@@ -83,8 +75,8 @@ impl<C: Collector> Reading<'_, C> {
                 (self.collector.unknown(&target), Some(error))
             }
         };
-        let share = Share { target, parts: self.parts(), findings: cx.findings(), until, repeated: false };
-        Known { snapshot, share, cursor, failed }
+        let share = Share { target, parts: self.parts(), findings: cx.findings(), until, repeated: false, failed };
+        Fetched { snapshot, share, cursor }
     }
 
     fn parts(&self) -> Vec<crate::Part> {
