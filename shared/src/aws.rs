@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// A service of AWS, and how long it may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Service {
+pub(crate) struct Service {
     /// The word that counts its calls.
     pub upstream: &'static str,
     /// The variable that may hold another address of it.
@@ -27,10 +27,7 @@ pub struct Service {
 }
 
 /// What every client of a service is made from.
-///
-/// # Errors
-/// When its address cannot be read.
-pub async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
+pub(crate) async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
     env.meter().register(service.upstream);
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(service.attempt).operation_timeout(service.call).build();
@@ -56,7 +53,7 @@ pub async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
 }
 
 /// What a failed call means, counted. AWS's own messages name accounts and roles, so that none of them is repeated.
-pub fn error<E: ProvideErrorMetadata>(
+pub(crate) fn error<E: ProvideErrorMetadata>(
     meter: &Meter,
     upstream: &'static str,
     what: &str,

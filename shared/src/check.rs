@@ -203,7 +203,7 @@ impl Verdict {
 
     /// The area of the health page that a check belongs to.
     #[must_use]
-    pub fn area(check: &Check) -> &'static str {
+    fn area(check: &Check) -> &'static str {
         match check.name.split('.').next() {
             Some("training") => "training",
             Some("eval") => "eval",

@@ -22,9 +22,6 @@ struct Inner {
 
 impl Connections {
     /// Connections that trust our roots, or those of this file.
-    ///
-    /// # Errors
-    /// When the certificate file cannot be read.
     pub(crate) fn new(cert_file: Option<&str>, meter: Meter) -> Result<Self> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

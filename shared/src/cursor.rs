@@ -23,7 +23,7 @@ const LARGEST: usize = 64 * 1024 * 1024;
 
 /// The delivered past of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// The time of the newest run whose observations are committed.
     pub until: Timestamp,
     /// The scopes of the runs that were made at that time: all targets, or the one that an event named.
@@ -39,7 +39,7 @@ pub struct Cursor {
 
 /// A body of observations under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// Tells it from all others; a run that takes it over gives it another one.
     pub id: String,
     /// The time of its points.
@@ -56,8 +56,8 @@ pub struct Pending {
 }
 
 /// What is found in the place of a cursor.
-#[derive(Debug, Clone, Default)]
-pub struct Loaded {
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
     /// The cursor, where there is one that can be believed.
     pub cursor: Option<Cursor>,
     /// What the next write is to be held against.
@@ -68,7 +68,7 @@ pub struct Loaded {
 
 /// What a run does about observations, given the cursor it found.
 #[derive(Debug, Default)]
-pub struct Step {
+pub(crate) struct Step {
     /// The observations that are due.
     pub observations: Vec<Sample>,
     /// The cursor to commit before they are sent, without their bodies; nothing when this run was committed before. One of
@@ -190,8 +190,7 @@ impl Cursor {
     }
 
     /// Whether the run at `now` with this scope was committed before, or a later one was.
-    #[must_use]
-    pub fn has_seen(&self, now: Timestamp, scope: &str) -> bool {
+    pub(crate) fn has_seen(&self, now: Timestamp, scope: &str) -> bool {
         now < self.until || now == self.until && self.scopes.contains(scope)
     }
 
@@ -202,8 +201,7 @@ impl Cursor {
 }
 
 /// Where the cursor of a target is kept.
-#[must_use]
-pub fn key(collector: &str, target: &str) -> String {
+pub(crate) fn key(collector: &str, target: &str) -> String {
     snapshots::folder("cursors", collector, target)
 }
 

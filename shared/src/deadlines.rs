@@ -36,20 +36,17 @@ impl Deadlines {
     }
 
     /// How long a call may take now, at most `limit`; nothing when the time is over.
-    #[must_use]
-    pub fn left(&self, limit: Duration) -> Option<Duration> {
+    pub(crate) fn left(&self, limit: Duration) -> Option<Duration> {
         until(self.lock().upstreams, limit)
     }
 
     /// The same for a call to the store or for a secret.
-    #[must_use]
-    pub fn left_for_store(&self, limit: Duration) -> Option<Duration> {
+    pub(crate) fn left_for_store(&self, limit: Duration) -> Option<Duration> {
         until(self.lock().store, limit)
     }
 
     /// The most that a single call to the store may take, at most `limit`.
-    #[must_use]
-    pub fn share(&self, limit: Duration) -> Duration {
+    pub(crate) fn share(&self, limit: Duration) -> Duration {
         self.lock().share.map_or(limit, |share| share.min(limit))
     }
 }

@@ -60,9 +60,6 @@ impl Digester {
     }
 
     /// Takes the key of the store, which is made where there is none. Without it the digests are this process's own.
-    ///
-    /// # Errors
-    /// When the store does not answer, or holds something that is no key.
     pub(crate) async fn load(&self, store: &Store) -> Result<()> {
         if self.is_shared() {
             return Ok(());

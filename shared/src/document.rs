@@ -7,7 +7,7 @@ use std::fmt;
 const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The text of a variable.
-pub struct Document {
+pub(crate) struct Document {
     /// What it says.
     pub text: String,
 }

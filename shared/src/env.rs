@@ -30,14 +30,14 @@ impl Env {
     /// # Errors
     /// When the secret cannot be read.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the process environment")]
-    pub async fn from_process() -> Result<Self> {
+    pub(crate) async fn from_process() -> Result<Self> {
         Self::load(std::env::vars()).await
     }
 
     /// The process environment alone, without the secret that it names.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the process environment")]
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         Self::of(std::env::vars())
     }
 

@@ -52,7 +52,7 @@ crate::catalogue! {
 }
 
 /// The part that stands for the store itself; every target has it.
-pub const STORE: Part = Part::new("store");
+pub(crate) const STORE: Part = Part::new("store");
 
 const API_ERROR_KINDS: [&str; 7] = ["auth", "rate_limited", "not_found", "server", "network", "timeout", "decode"];
 
@@ -116,7 +116,7 @@ impl Share {
 
 /// What a run knows of itself before its points are sent.
 #[derive(Debug)]
-pub struct Pulse<'a> {
+pub(crate) struct Pulse<'a> {
     /// The targets' shares.
     pub shares: &'a [Share],
     /// Whether the run is over all targets, so that it speaks for the collector as a whole.
@@ -186,7 +186,7 @@ impl Pulse<'_> {
 
 /// What is counted over the whole of a run, and is known when everything else is delivered.
 #[derive(Debug)]
-pub struct Counts<'a> {
+pub(crate) struct Counts<'a> {
     /// Whether the run is over all targets.
     pub over_all: bool,
     /// The scope of its spool.

@@ -95,8 +95,7 @@ impl Http {
     }
 
     /// For what must not be done twice: a request that may have been read is not sent again.
-    #[must_use]
-    pub const fn unrepeated(mut self) -> Self {
+    pub(crate) const fn unrepeated(mut self) -> Self {
         self.repeats = false;
         self
     }

@@ -7,10 +7,11 @@ use crate::message::Message;
 use crate::outbox::Outbox;
 use crate::run::Run;
 use crate::schedule::Schedule;
+use crate::settings::Settings;
 use crate::target::Target;
 use crate::{
-    Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample,
-    Settings, Store, Tally, check, snapshots, store,
+    Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample, Store,
+    Tally, check, snapshots, store,
 };
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub const GRID: SignedDuration = SignedDuration::from_mins(15);
 
 /// How many closed slots of a count a run can still deliver: Datadog drops points that are older than an hour.
-pub const SLOTS: i32 = 4;
+pub(crate) const SLOTS: i32 = 4;
 
 /// What a number does over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,8 +208,7 @@ impl Sample {
     }
 
     /// Whether its tags are the ones its row declares, and for a check those of what it reads.
-    #[must_use]
-    pub fn is_declared(&self) -> bool {
+    pub(crate) fn is_declared(&self) -> bool {
         let mut declared: Vec<&str> = self.metric.tags.iter().chain(self.also).copied().collect();
         declared.sort_unstable();
         declared.dedup();

@@ -6,8 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// Whether an answer says "slow down": 429, or a 403 that names a pause or an empty quota, as GitHub's limits do.
-#[must_use]
-pub fn is_rate_limited(answer: &Answer) -> bool {
+pub(crate) fn is_rate_limited(answer: &Answer) -> bool {
     let headers = answer.headers();
     let empty = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
     match answer.status() {

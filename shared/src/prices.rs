@@ -1,6 +1,7 @@
 //! What GPUs cost, by the price table: inline JSON, or an object in S3.
 
-use crate::{Document, Env, Result, Variable, tags};
+use crate::document::Document;
+use crate::{Env, Result, Variable, tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

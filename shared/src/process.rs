@@ -40,9 +40,6 @@ impl Env {
     }
 
     /// The connections that every client made from this environment shares.
-    ///
-    /// # Errors
-    /// When `SSL_CERT_FILE` cannot be read.
     pub(crate) fn connections(&self) -> Result<Connections> {
         let shared = &self.process.connections;
         if let Some(connections) = shared.get() {

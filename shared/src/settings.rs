@@ -1,7 +1,8 @@
 //! What all collectors are configured with, whatever they ask.
 
 use crate::datadog::Base;
-use crate::{Collector, Document, Env, Overrides, Result, Variable, tags};
+use crate::document::Document;
+use crate::{Collector, Env, Overrides, Result, Variable, tags};
 use std::fmt;
 
 /// The environment that every series is tagged with.
@@ -11,7 +12,7 @@ const PREFIX: Variable = Variable::new("INFRA_PREFIX", "acme.infra");
 
 /// The common configuration of a function.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The base tags and names.
     pub base: Base,
     /// Changed conditions.

@@ -38,7 +38,7 @@ pub struct Kept<S> {
     /// How many records of the parts made no sense.
     pub unread: BTreeMap<String, u64>,
     /// A fetch of everything that is not complete yet; the snapshot is served until it is.
-    pub healing: Option<Healing<S>>,
+    pub(crate) healing: Option<Healing<S>>,
     /// Before this no fetch of everything is tried again: the last one failed, as a whole or in a part.
     pub rests_until: Option<Timestamp>,
     /// Which key of digests it was read with.
@@ -50,7 +50,7 @@ pub struct Kept<S> {
 
 /// An unfinished fetch of everything.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Healing<S> {
+pub(crate) struct Healing<S> {
     /// When it began.
     pub since: Timestamp,
     /// The time of the run that continued it last.
@@ -69,8 +69,7 @@ impl<S> Healing<S> {
 
 impl<S> Kept<S> {
     /// Whether a fetch at `now` may ask for what changed since this one alone.
-    #[must_use]
-    pub fn continues<C: Collector>(&self, fingerprint: &str, now: Timestamp) -> bool {
+    pub(crate) fn continues<C: Collector>(&self, fingerprint: &str, now: Timestamp) -> bool {
         self.fingerprint == fingerprint && self.at <= now && now.duration_since(self.at) <= C::OVERLAP
     }
 
@@ -82,15 +81,14 @@ impl<S> Kept<S> {
     }
 
     /// Whether every part was read whole.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.gaps.is_empty() && self.pending.values().all(|missing| *missing == 0)
     }
 }
 
 /// What a run knows of the object that holds the newest snapshot.
 #[derive(Debug, Clone)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// It was this version, or nothing, and may be replaced.
     Version(Option<Version>),
     /// It has to be looked at first.
@@ -98,8 +96,7 @@ pub enum Seen {
 }
 
 /// The folder of a target's objects: a target may hold slashes, a key of the store may not mean them.
-#[must_use]
-pub fn folder(kind: &str, collector: &str, target: &str) -> String {
+pub(crate) fn folder(kind: &str, collector: &str, target: &str) -> String {
     format!("{kind}/{collector}/{}", http::escape(target))
 }
 
@@ -125,10 +122,11 @@ pub async fn latest<C: Collector>(
 }
 
 /// The dated copy of a run's snapshot.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn dated<C: Collector>(store: &Store, target: &str, now: Timestamp) -> Result<Option<Kept<C::Snapshot>>> {
+pub(crate) async fn dated<C: Collector>(
+    store: &Store,
+    target: &str,
+    now: Timestamp,
+) -> Result<Option<Kept<C::Snapshot>>> {
     Ok(read::<C>(store, &dated_key(C::NAME, target, now), now).await?.0)
 }
 
@@ -161,10 +159,7 @@ async fn read<C: Collector>(
 
 /// Keeps a snapshot as a dated copy, and as the newest one unless a newer one is there. `seen` is what was there
 /// when the run began.
-///
-/// # Errors
-/// When the store does not take it.
-pub async fn keep<C: Collector>(
+pub(crate) async fn keep<C: Collector>(
     store: &Store,
     event: &Event,
     target: &str,
@@ -217,9 +212,6 @@ fn pack<S: Serialize>(kept: &Kept<S>) -> Result<Vec<u8>> {
 }
 
 /// A snapshot from the bytes of its object.
-///
-/// # Errors
-/// When they are none.
 pub(crate) fn unpack<S: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<S>> {
     let pieces = zstd::Decoder::with_buffer(bytes).map_err(|error| Error::store("decompress a snapshot", error))?;
     let bounded = BufReader::new(pieces).take(LARGEST_JSON);

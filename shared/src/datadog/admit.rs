@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The most series that a run may send of one target; far above what a collector says, far below what would hurt.
-pub const MOST_SERIES: usize = 20_000;
+pub(crate) const MOST_SERIES: usize = 20_000;
 
 /// Why a sample is not sent; a closed set.
-pub const REASONS: [&str; 4] = ["invalid", "too_old", "cardinality", "duplicate"];
+pub(crate) const REASONS: [&str; 4] = ["invalid", "too_old", "cardinality", "duplicate"];
 
 /// Datadog drops points that are older than this.
-pub const OLDEST: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const OLDEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// Datadog drops points that are further ahead than this.
 pub(crate) const AHEAD: SignedDuration = SignedDuration::from_mins(10);
@@ -29,8 +29,7 @@ pub(crate) fn add(sum: &mut Dropped, more: &Dropped) {
 }
 
 /// Sorts out what may not be sent; samples without a value are left out and are no loss.
-#[must_use]
-pub fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
+pub(crate) fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
     let mut refused: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
     let mut seen = Seen::default();
     let mut admitted = Vec::with_capacity(samples.len());

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The kinds of failed submissions; a closed set.
-pub const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server", "network"];
+pub(crate) const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server", "network"];
 
 /// How many requests a payload may cost while its bad series are searched for.
 const SEARCH: usize = 200;

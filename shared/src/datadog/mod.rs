@@ -7,11 +7,12 @@ mod intake;
 mod payload;
 mod spool;
 
-pub(crate) use admit::{AHEAD, add};
-pub use admit::{Dropped, MOST_SERIES, OLDEST, REASONS, admit};
+pub use admit::Dropped;
+pub(crate) use admit::{AHEAD, OLDEST, REASONS, add, admit};
 pub use base::Base;
 pub use encode::encode;
-pub(crate) use intake::Unobserved;
-pub use intake::{Delivery, Intake, PUSH_ERRORS};
-pub use payload::{Endpoint, LIMITS, Limits, Payload};
+pub use intake::{Delivery, Intake};
+pub(crate) use intake::{PUSH_ERRORS, Unobserved};
+pub(crate) use payload::Endpoint;
+pub use payload::{LIMITS, Limits, Payload};
 pub(crate) use spool::{Found, Spool};

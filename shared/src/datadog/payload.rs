@@ -21,7 +21,7 @@ pub const LIMITS: Limits = Limits { plain: 5_000_000, compressed: 500_000 };
 /// Where a body goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Endpoint {
+pub(crate) enum Endpoint {
     /// Gauges and counts.
     Series,
     /// Observations.
@@ -97,10 +97,7 @@ impl Payload {
     }
 
     /// A payload again from the JSON of its body.
-    ///
-    /// # Errors
-    /// When it is no body of ours.
-    pub fn from_plain(endpoint: Endpoint, plain: &str) -> Result<Self> {
+    pub(crate) fn from_plain(endpoint: Endpoint, plain: &str) -> Result<Self> {
         #[derive(serde::Deserialize)]
         struct Body<'a> {
             #[serde(borrow)]
@@ -118,41 +115,28 @@ impl Payload {
     }
 
     /// A payload of observations again from the JSON of its body.
-    ///
-    /// # Errors
-    /// When it is no body of ours.
     pub(crate) fn observations(plain: &str) -> Result<Self> {
         Self::from_plain(Endpoint::Distribution, plain)
     }
 
     /// Where it goes.
-    #[must_use]
-    pub const fn endpoint(&self) -> Endpoint {
+    pub(crate) const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
     /// How many series it holds.
-    #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether it holds nothing.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// The body as JSON.
-    #[must_use]
-    pub fn plain(&self) -> Vec<u8> {
+    pub(crate) fn plain(&self) -> Vec<u8> {
         let items = self.items.strip_suffix(b",").unwrap_or(&self.items);
         [OPEN, items, CLOSE].concat()
     }
 
     /// The body as sent.
-    #[must_use]
-    pub fn compressed(&self) -> &[u8] {
+    pub(crate) fn compressed(&self) -> &[u8] {
         &self.compressed
     }
 
@@ -163,10 +147,7 @@ impl Payload {
     }
 
     /// The same series in two payloads; nothing when there is only one series.
-    ///
-    /// # Errors
-    /// When a half cannot be compressed.
-    pub fn halves(&self) -> Result<Option<(Self, Self)>> {
+    pub(crate) fn halves(&self) -> Result<Option<(Self, Self)>> {
         let middle = self.ends.len() / 2;
         if middle == 0 {
             return Ok(None);
@@ -189,9 +170,6 @@ impl Payload {
     }
 
     /// Several payloads of one endpoint as one, where that is within the limits.
-    ///
-    /// # Errors
-    /// When it cannot be compressed.
     pub(crate) fn merged<'a>(pieces: impl Iterator<Item = &'a Self> + Clone, limits: Limits) -> Result<Option<Self>> {
         let room = OPEN.len() + CLOSE.len();
         if pieces.clone().map(|piece| piece.items.len()).sum::<usize>() + room > limits.plain {

@@ -67,9 +67,6 @@ impl Spool {
     }
 
     /// What there is. Ages are told by the keys, so that nothing is read.
-    ///
-    /// # Errors
-    /// When the store does not answer.
     pub(crate) async fn look(&self) -> Result<Found> {
         let own = format!("{}/{}/", self.folder(), self.scope);
         let mut found = Found::default();
@@ -97,9 +94,6 @@ impl Spool {
     }
 
     /// Keeps a payload whose points are of this time.
-    ///
-    /// # Errors
-    /// When the store does not take it.
     pub(crate) async fn keep(&self, payload: &Payload, now: Timestamp, kind: &str) -> Result<()> {
         let entry = Entry { expires: now + self.lasts, kind: kind.to_owned(), body: payload.text() };
         // Two tries of a run may keep the same points, the later one with better values; two runs may do so at once.
@@ -109,9 +103,6 @@ impl Spool {
     }
 
     /// Reads an entry; nothing where another run took it, or where it cannot be read and was set aside.
-    ///
-    /// # Errors
-    /// When the store does not answer.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<(Payload, String)>> {
         let Some(object) = self.store.get(key, LARGEST).await? else { return Ok(None) };
         let entry = unpack(&object.bytes).and_then(|entry| {
@@ -130,18 +121,12 @@ impl Spool {
     }
 
     /// Takes an entry out of the spool: it was delivered, or is not needed.
-    ///
-    /// # Errors
-    /// When the store does not answer.
     pub(crate) async fn remove(&self, key: &str) -> Result<()> {
         self.store.delete(key).await
     }
 
     /// Gives up entries whose points became too old, until it is this late: what is left waits for the next run. They lie
     /// under `expired/`. Gives the kind of failure of each.
-    ///
-    /// # Errors
-    /// When the store does not answer.
     pub(crate) async fn expire(&self, keys: Vec<String>, until: Instant) -> Vec<Result<Option<String>>> {
         let moves = keys.into_iter().take(MOST_ENTRIES).map(|key| async move {
             if Instant::now() >= until {

@@ -5,9 +5,8 @@ use crate::snapshot::{Due, Task, Tasks};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use shared::cursor::FORGOTTEN;
 use shared::window::{MONTH, WEEK, hours, last};
-use shared::{Metric, Sample, stats};
+use shared::{FORGOTTEN, Metric, Sample, stats};
 use std::collections::BTreeSet;
 
 /// The tasks that count, sorted by what the rows ask for.
