@@ -1,6 +1,6 @@
 //! The AWS SDK on our own HTTP client and meter, so that there is one TLS stack, one deadline and one count of calls.
 
-use crate::connections::Connections;
+use crate::http::connections::Connections;
 use crate::{Deadlines, Env, Error, Meter, Result};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::config::Credentials;

@@ -1,20 +1,33 @@
 //! Configuration, read once: the process environment, and the JSON object of the secret that `SECRET_ARN` names.
 
-use crate::address::base_address;
-use crate::process::Process;
-use crate::variable::quoted;
-use crate::{Error, Result, Variable, secret::Secret, secret::Vault};
+pub(crate) mod document;
+mod process;
+mod secret;
+pub(crate) mod settings;
+mod targets;
+pub(crate) mod variable;
+
+pub use secret::Secret;
+pub use settings::ENV;
+pub use targets::variable_for;
+pub use variable::Variable;
+
+use crate::http::base_address;
+use crate::{Error, Result};
+use process::Process;
+use secret::Vault;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use variable::quoted;
 
 /// Typed access to named texts; every complaint names the variable and shows a good value.
 #[derive(Clone)]
 pub struct Env {
     vars: BTreeMap<String, String>,
     vault: Option<Vault>,
-    pub(crate) process: Process,
+    process: Process,
 }
 
 impl fmt::Debug for Env {

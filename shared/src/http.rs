@@ -1,15 +1,22 @@
 //! Asking over HTTP: time limits, retries that obey the upstream, bounded bodies, and a count of every call.
 
-use crate::address::shown;
-pub use crate::address::{base_address, escape, next_link};
-pub use crate::answer::Answer;
-use crate::answer::{Unread, read};
-use crate::auth::Auth;
-use crate::connections::Connections;
-use crate::pause::{asked_pause, backoff, is_rate_limited};
+mod address;
+mod answer;
+mod auth;
+pub(crate) mod connections;
+mod pause;
+
+pub use address::{base_address, escape, next_link};
+pub use answer::Answer;
+pub use auth::Auth;
+
 use crate::{Deadlines, Env, Error, Meter, Result, Secret};
+use address::shown;
+use answer::{Unread, read};
 use bytes::Bytes;
+use connections::Connections;
 use http::{Request, StatusCode, header};
+use pause::{asked_pause, backoff, is_rate_limited};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -1,23 +1,34 @@
 //! The whole life of a run: load, fetch, store; then what it means; then everything is committed and delivered.
 
+mod commit;
+mod fetch;
+mod message;
+mod outbox;
+mod outcome;
+mod run;
+mod schedule;
+mod target;
+
+pub use outcome::Outcome;
+
 use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, OLDEST, Spool, admit, encode};
-use crate::fetch::{Fetched, Fetcher};
+use crate::env::settings::Settings;
 use crate::heartbeat::Share;
-use crate::message::Message;
-use crate::outbox::Outbox;
-use crate::run::Run;
-use crate::schedule::Schedule;
-use crate::settings::Settings;
-use crate::target::Target;
 use crate::{
-    Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Outcome, Overrides, Report, Result, Sample, Store,
-    Tally, check, snapshots, store,
+    Collector, Deadlines, Digester, Env, Error, Event, Kind, Meter, Overrides, Report, Result, Sample, Store, Tally,
+    check, snapshots, store,
 };
+use fetch::{Fetched, Fetcher};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use message::Message;
+use outbox::Outbox;
+use run::Run;
+use schedule::Schedule;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use target::Target;
 
 /// How many targets are fetched side by side.
 const TARGETS_AT_ONCE: usize = 4;

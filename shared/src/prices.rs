@@ -1,6 +1,6 @@
 //! What GPUs cost, by the price table: inline JSON, or an object in S3.
 
-use crate::document::Document;
+use crate::env::document::Document;
 use crate::{Env, Result, Variable, tags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

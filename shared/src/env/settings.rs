@@ -1,7 +1,7 @@
 //! What all collectors are configured with, whatever they ask.
 
+use super::document::Document;
 use crate::datadog::Base;
-use crate::document::Document;
 use crate::{Collector, Env, Overrides, Result, Variable, tags};
 use std::fmt;
 

@@ -1,11 +1,12 @@
 //! What all clients of a process share: the count of calls, deadlines, connections and the key of digests.
 
-use crate::{Digester, Env, Meter, Result, connections::Connections, deadlines::Deadlines};
+use crate::http::connections::Connections;
+use crate::{Deadlines, Digester, Env, Meter, Result};
 use std::sync::{Arc, OnceLock};
 
 /// Made empty with the first environment of a process, and shared by its clones.
 #[derive(Clone, Default)]
-pub(crate) struct Process {
+pub(super) struct Process {
     meter: Meter,
     deadlines: Deadlines,
     connections: Arc<OnceLock<Connections>>,

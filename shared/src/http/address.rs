@@ -1,6 +1,6 @@
 //! Addresses: which may be asked, how they are written, what of them is shown, and where a list goes on.
 
-use crate::variable::quoted;
+use crate::env::variable::quoted;
 use crate::{Error, Result};
 use http::{HeaderMap, Uri, header};
 use std::net::IpAddr;

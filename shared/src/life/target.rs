@@ -1,6 +1,6 @@
 //! One target of a run, from what was measured of it to what of that is committed.
 
-use crate::commit::Committed;
+use super::commit::Committed;
 use crate::cursor::Loaded;
 use crate::datadog::{Dropped, add};
 use crate::heartbeat::{STORE, Share};

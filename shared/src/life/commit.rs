@@ -1,9 +1,9 @@
 //! Commits observations before they are sent: whenever the run dies, a later one can tell, and has what was under way.
 
+use super::run::Run;
+use super::target::Target;
 use crate::cursor::{Cursor, Loaded, Pending, Step};
 use crate::datadog::{Dropped, Payload};
-use crate::run::Run;
-use crate::target::Target;
 use crate::{Error, Result, Sample, store::Version};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -152,10 +152,10 @@ fn new_id(target: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schedule::Schedule;
     use super::*;
     use crate::datadog::Base;
     use crate::heartbeat::Share;
-    use crate::schedule::Schedule;
     use crate::testing::{Folder, at};
     use crate::{Deadlines, Event, Findings, Meter, Store};
     use std::time::Duration;

@@ -1,9 +1,9 @@
 //! What a run sends: what was measured, and what the run says about itself, admitted and encoded.
 
-use crate::commit::Committed;
+use super::commit::Committed;
+use super::run::Run;
 use crate::datadog::{Dropped, Endpoint, Found, Payload, add};
 use crate::heartbeat::{Counts, Pulse, Share};
-use crate::run::Run;
 use crate::{Outcome, Result, Sample, Tally};
 use jiff::Timestamp;
 

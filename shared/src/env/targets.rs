@@ -1,6 +1,6 @@
 //! Targets in the configuration: a list of them with their aliases, and a secret for each.
 
-use crate::variable::quoted;
+use super::variable::quoted;
 use crate::{Env, Result, Secret, Variable};
 use std::collections::BTreeSet;
 

@@ -1,11 +1,11 @@
 //! Delivers what a run has to say: its own points first, then its observations, then what earlier runs left.
 
-use crate::commit::{Body, Committed, RACES, WRITES_AT_ONCE};
+use super::commit::{Body, Committed, RACES, WRITES_AT_ONCE};
+use super::message::Payloads;
+use super::outcome::{Left, Outcome};
+use super::run::Run;
 use crate::cursor::Cursor;
 use crate::datadog::{Found, Intake, LIMITS, Payload, Spool, Unobserved};
-use crate::message::Payloads;
-use crate::outcome::{Left, Outcome};
-use crate::run::Run;
 use crate::{Error, Result};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! The circumstances of one run: what it was started by, what it works with, and how its time is divided.
 
+use super::schedule::Schedule;
 use crate::datadog::{Base, Dropped, LIMITS, Payload, admit, encode};
-use crate::schedule::Schedule;
 use crate::{Deadlines, Event, Meter, Result, Sample, Store};
 use jiff::{SignedDuration, Timestamp};
 

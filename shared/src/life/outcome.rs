@@ -1,7 +1,7 @@
 //! What became of a run's payloads, each failure told once.
 
+use super::commit::Body;
 use crate::Result;
-use crate::commit::Body;
 use crate::datadog::{Delivery, PUSH_ERRORS, Payload, Unobserved};
 use std::collections::BTreeMap;
 
