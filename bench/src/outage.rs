@@ -142,7 +142,8 @@ impl Replay {
         self.calls = [self.calls[0] + asked[0], self.calls[1] + asked[1]];
         for one in ran {
             let (report, took) = one?;
-            self.lost += report.outcome.as_ref().map_or(0, |outcome| outcome.lost + outcome.rejected + outcome.expired);
+            self.lost +=
+                report.deliveries.as_ref().map_or(0, |outcome| outcome.lost + outcome.rejected + outcome.expired);
             if AWAY.contains(&slot) {
                 self.slowest_away = self.slowest_away.max(took);
             } else if slot == AWAY.end {

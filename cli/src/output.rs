@@ -134,7 +134,7 @@ fn json_report(report: &Report) -> Value {
         "targets": targets,
         "dropped": report.dropped,
         "samples": samples,
-        "delivery": report.outcome.as_ref().map(|outcome| json!({
+        "delivery": report.deliveries.as_ref().map(|outcome| json!({
             "accepted": outcome.accepted, "rejected": outcome.rejected, "spooled": outcome.spooled,
             "lost": outcome.lost, "recovered": outcome.recovered,
         })),
@@ -245,7 +245,7 @@ fn of_the_run(report: &Report) -> Vec<String> {
         report.took.as_secs_f64(),
         report.calls
     );
-    lines.push(match &report.outcome {
+    lines.push(match &report.deliveries {
         _ if report.late => format!("{line}; the time is over an hour ago, so that nothing was fetched"),
         None => format!("{line}; nothing was sent (--push sends)"),
         Some(outcome) => format!(

@@ -43,7 +43,7 @@ pub async fn failing_parts<S: Subject>() {
             assert!(wrong.is_empty(), "{what}: {wrong:#?}");
             let errors = value(&report, &format!("collector.api_errors{{kind:{kind},upstream:{}}}", S::UPSTREAMS[0]));
             assert!(errors > Some(0.0), "{what}: no error of the kind {kind}");
-            assert!(report.outcome.as_ref().unwrap().accepted > 10, "{what}: what is known is delivered");
+            assert!(report.deliveries.as_ref().unwrap().accepted > 10, "{what}: what is known is delivered");
             assert!(report.failure().is_none(), "{what}: a part that fails alone does not fail the run");
         }
     }
@@ -126,7 +126,7 @@ pub async fn hanging<S: Subject>() {
     assert!(question.parts.iter().all(|part| named.contains(part)), "{:?}", report.shares);
     let wrong = wrong(&report, &truth, true);
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(report.outcome.as_ref().unwrap().accepted > 10, "what is known is delivered");
+    assert!(report.deliveries.as_ref().unwrap().accepted > 10, "what is known is delivered");
     assert!(question.silent.iter().all(|row| says(&report, row) == 0));
 }
 
@@ -145,7 +145,7 @@ pub async fn down<S: Subject>() {
     assert!(known.is_empty(), "the targets of checks are there, and every verdict is unknown: {known:?}");
     let up = value(&report, &format!("collector.target_up{{target:{target}}}"));
     assert_eq!((value(&report, "collector.up{}"), up), (Some(0.0), Some(0.0)));
-    assert!(report.outcome.as_ref().unwrap().accepted > 10, "the heartbeat is delivered");
+    assert!(report.deliveries.as_ref().unwrap().accepted > 10, "the heartbeat is delivered");
     assert!(report.failure().is_some());
     stage.clock.advance(GRID);
     stage.sandbox.faults().clear();

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// A service of AWS, and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Service {
-    /// The word that counts its calls.
+    /// The name that its calls count under.
     pub upstream: &'static str,
     /// The variable that may hold another address of it.
     pub endpoint: &'static str,
@@ -22,8 +22,8 @@ pub(crate) struct Service {
     pub attempt: Duration,
     /// The longest call, its attempts together.
     pub call: Duration,
-    /// Whether it serves the run itself, as the store does, and has time of its own beside the upstreams.
-    pub is_own: bool,
+    /// Whether it serves the run itself, as the store does, and has a deadline of its own.
+    pub is_internal: bool,
 }
 
 /// What every client of a service is made from.
@@ -52,7 +52,7 @@ pub(crate) async fn config(env: &Env, service: Service) -> Result<SdkConfig> {
     Ok(loader.load().await)
 }
 
-/// What a failed call means, counted. AWS's own messages name accounts and roles, so that none of them is repeated.
+/// The error of a failed call, counted. AWS's messages name accounts and roles, so none is repeated.
 pub(crate) fn error<E: ProvideErrorMetadata>(
     meter: &Meter,
     upstream: &'static str,
@@ -85,17 +85,17 @@ fn without_credentials(upstream: &'static str, what: &str) -> Error {
 fn refusal(upstream: &'static str, what: &str, code: Option<&str>, status: u16) -> Error {
     let plain = |code: &&str| code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     let code = code.filter(plain).unwrap_or("no code");
-    let said = format!("{status} {code} to {what}");
+    let answered = format!("{status} {code} to {what}");
     let begins = |words: &[&str]| words.iter().any(|word| code.starts_with(word));
     if begins(&["Throttl", "SlowDown", "RequestLimitExceeded", "TooManyRequests", "RequestThrottled"]) || status == 429
     {
-        return Error::RateLimited { upstream, what: said };
+        return Error::RateLimited { upstream, what: answered };
     }
     let refused = [401, 403].contains(&status)
         || begins(&["AccessDenied", "Unauthorized", "UnrecognizedClient", "AuthFailure", "ExpiredToken", "Signature"])
         || begins(&["InvalidAccessKey", "InvalidClientToken", "InvalidToken"]);
     if refused {
-        return Error::Auth { upstream, what: said };
+        return Error::Auth { upstream, what: answered };
     }
     if status == 404 || begins(&["NoSuch", "ResourceNotFound"]) {
         return Error::NotFound { upstream, what: format!("{what} ({code})") };
@@ -113,8 +113,8 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Service { attempt, is_own, .. } = self.service;
-        let limit = if is_own { self.deadlines.left_for_store(attempt) } else { self.deadlines.left(attempt) };
+        let Service { attempt, is_internal, .. } = self.service;
+        let limit = if is_internal { self.deadlines.left_for_store(attempt) } else { self.deadlines.left(attempt) };
         let client = self.connections.client();
         let Some(limit) = limit else {
             return HttpConnectorFuture::ready(Err(ConnectorError::timeout("the run has no time left to ask".into())));

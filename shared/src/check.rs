@@ -1,12 +1,12 @@
-//! Checks: each judges a value of the same run against a condition.
+//! Checks: each compares a value of the run with a condition.
 
 use crate::overrides::Override;
 use crate::{Condition, Metric, Overrides, Sample, Unit, stats};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The samples that a check or a score reads: all of one row that have these tags.
+/// Selects the samples that a check or a score reads: those of one metric with certain tags.
 #[derive(Debug, Clone, Copy)]
-pub struct Reads {
+pub struct Selector {
     /// The row.
     pub metric: &'static Metric,
     /// Tags that a sample must have to be read.
@@ -15,7 +15,7 @@ pub struct Reads {
     pub lacking: &'static [(&'static str, &'static str)],
 }
 
-impl Reads {
+impl Selector {
     pub(crate) fn of<'a>(&self, samples: &'a [Sample]) -> impl Iterator<Item = &'a Sample> {
         let wanted = *self;
         samples.iter().filter(move |sample| {
@@ -52,7 +52,7 @@ pub struct Check {
     /// The rows of the value, its target and its status.
     pub rows: [&'static Metric; 3],
     /// What is judged.
-    pub reads: Reads,
+    pub reads: Selector,
     /// `ci`, `code`, `training`, `evaluation`, `leaderboard` or `benchmarks`.
     pub workflow_category: &'static str,
     /// What the check is about.
@@ -61,7 +61,7 @@ pub struct Check {
     pub task: Word,
     /// What is checked of the task.
     pub check: &'static str,
-    /// What the value is held against.
+    /// What the value is compared with.
     pub condition: Condition,
     /// The unit of value and target.
     pub unit: Unit,
@@ -86,7 +86,7 @@ macro_rules! check {
                 $crate::check!(@row concat!("metta.infra.cron.", $name, ".target"), $unit, None, concat!("The number that `", $name, "` is held against; of a range the lower one.")),
                 $crate::check!(@row concat!("metta.infra.cron.", $name, ".status"), Check, Min, concat!("Whether `", $name, "` passes (1) or fails (0); no point while unknown.")),
             ],
-            reads: $crate::Reads { metric: &$metric, having: &[$(($key, $value)),*], lacking: &[$(($other, $not)),*] },
+            reads: $crate::Selector { metric: &$metric, having: &[$(($key, $value)),*], lacking: &[$(($other, $not)),*] },
             workflow_category: $category,
             workflow_name: $workflow,
             task: $task,
@@ -114,7 +114,7 @@ macro_rules! check {
     (@min $min:literal) => { $min };
 }
 
-/// What a check says of one value.
+/// The result of a check for one value.
 #[derive(Debug)]
 pub struct Verdict {
     check: &'static Check,
@@ -126,7 +126,7 @@ pub struct Verdict {
     source: Sample,
 }
 
-/// Judges every member of every check that reads these samples.
+/// Evaluates every check for every sample it reads.
 #[must_use]
 pub fn judge(checks: &'static [Check], overrides: &Overrides, samples: &[Sample]) -> Vec<Verdict> {
     let members = checks.iter().flat_map(|check| check.reads.of(samples).map(move |sample| (check, sample)));
@@ -181,7 +181,7 @@ impl Verdict {
             .tag("status", self.status())
     }
 
-    /// The one row of its verdict that has the same name for all checks, and no tag that changes with it.
+    /// Its point in `health.check.state`, which has one name for all checks and no tag that changes with the verdict.
     fn state(&self) -> Option<Sample> {
         let mut sample = STATE.sample(if self.passed? { 1.0 } else { 0.0 }).of_category(self.check.workflow_category);
         sample.also = self.source.metric().tags;
@@ -224,7 +224,7 @@ crate::catalogue! {
     PASSED = Count "health.checks.passed.new" in Check by ["check", "target", "task", "workflow_name"], fold Sum, better Up;
 }
 
-/// What all verdicts about a target come to: each one's state, and the totals by area and status and by check.
+/// The rows over all verdicts about a target: each one's state, and totals by area and status, and by check.
 #[must_use]
 pub fn totals(checks: &'static [Check], verdicts: &[Verdict], target: &str) -> Vec<Sample> {
     let states = verdicts.iter().filter_map(Verdict::state);

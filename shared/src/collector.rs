@@ -1,56 +1,57 @@
-//! What every collector is: `connect`, `fetch` and `measure`.
+//! What a collector implements: `connect`, `fetch`, `measure`, `probe` and its constants.
 
 use crate::{Budget, Check, Context, Env, Metric, Part, Result, Sample, Score};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::Future;
 
-/// A source of samples: one room of I/O, then a pure function.
+/// A source of samples: `fetch` does the I/O, `measure` is a pure function of what it brought.
 pub trait Collector: Sized + Send + Sync {
-    /// The word that names the collector everywhere.
+    /// Its name: of the crate, of the tag `collector`, on the command line.
     const NAME: &'static str;
-    /// Every row it says.
+    /// Every metric it can emit.
     const METRICS: &'static [&'static Metric];
-    /// Every check it judges.
+    /// Its checks.
     const CHECKS: &'static [Check] = &[];
-    /// Every score it gives.
+    /// Its scores.
     const SCORES: &'static [Score] = &[];
-    /// The `workflow_category` of its rows that are not a check's: the first prefix of a name decides.
+    /// The `workflow_category` of its metrics by the prefixes of their names; the first that fits counts. Checks have their
+    /// own.
     const CATEGORIES: &'static [(&'static str, &'static str)] = &[];
-    /// What it may cost its upstream.
+    /// How many requests a run may make.
     const BUDGET: Budget;
-    /// Raised whenever an older snapshot can no longer be continued from.
+    /// The version of the snapshot, raised when an older one can no longer be read or continued.
     const VERSION: u32;
     /// A snapshot older than this is not continued: its upstream may have forgotten what happened since.
     const OVERLAP: SignedDuration = SignedDuration::from_hours(2);
-    /// All it knows of one target at one instant; `None` means "not known".
+    /// What it knows of one target at one instant; `None` means "not known".
     type Snapshot: Serialize + DeserializeOwned + Send + Sync;
 
-    /// Reads the configuration and makes the client; asks no upstream.
+    /// Reads the configuration and makes the clients, without a request.
     fn connect(env: &Env) -> impl Future<Output = Result<Self>> + Send;
 
-    /// The configured targets, by the word that tags them.
+    /// The configured targets, by the value of their tag.
     fn targets(&self) -> Vec<String>;
 
     /// The parts that each target is read in, as configured.
     fn parts(&self) -> Vec<Part>;
 
-    /// The configuration and the address that the answers about a target are read with. A snapshot that was read with
-    /// others is not continued.
+    /// Fingerprint of the configuration and the address that a target is read with. A snapshot with another one is not
+    /// continued.
     fn fingerprint(&self, target: &str) -> String;
 
     /// The snapshot of a target of which nothing could be read.
     fn unknown(&self, target: &str) -> Self::Snapshot;
 
-    /// What of a snapshot outlives a fetch of everything and a change of configuration: answers that never change, first
-    /// times, and what only helps in asking. The fetch is given it as a memory, also after a change of address: what belongs
-    /// to an address has to say so.
+    /// The part of a snapshot that outlives a full fetch and a change of configuration: answers that never change, times at
+    /// which something was first seen, and hints. The next fetch gets it as [`Last::Memory`], even from another address, so
+    /// a collector notes which address it belongs to where that matters.
     #[must_use]
     fn lasting(_: &Self::Snapshot) -> Option<Self::Snapshot> {
         None
     }
 
-    /// Asks the upstream: for what changed since a snapshot that may be continued, else for everything.
+    /// Reads a target from the upstream: what changed since a snapshot that may be continued, else everything.
     fn fetch(
         &self,
         cx: &Context,
@@ -61,18 +62,18 @@ pub trait Collector: Sized + Send + Sync {
     /// Checks credentials and access to everything that `fetch` reads of a target.
     fn probe(&self, target: &str) -> impl Future<Output = Vec<Probe>> + Send;
 
-    /// What the snapshot means. Every declared row of a target is there, without a value where it is unknown.
+    /// The samples of a snapshot: every declared metric of the target, without a value where it is unknown.
     fn measure(snapshot: &Self::Snapshot, now: Timestamp) -> Vec<Sample>;
 }
 
-/// What a fetch is given of earlier ones; whoever hands it over has judged it.
+/// What a fetch may use of earlier ones. Whether a snapshot may be continued is decided before.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Last<S> {
-    /// There was no earlier fetch, or none that is of use.
+    /// There was no earlier fetch, or none that can be used.
     None,
-    /// Everything is to be asked. What never changes, and what only helps in asking, may be taken from this one.
+    /// Read everything; answers that never change and hints may be taken from this snapshot.
     Memory(S),
-    /// Only what changed since this one is to be asked.
+    /// Read only what changed since this snapshot.
     Base(S),
 }
 
@@ -82,7 +83,7 @@ impl<S> Last<S> {
         if let Self::Base(snapshot) = self { Some(snapshot) } else { None }
     }
 
-    /// The snapshot to remember from, whether or not it may be continued.
+    /// The snapshot with the lasting answers, whether or not it may be continued.
     pub fn memory(self) -> Option<S> {
         match self {
             Self::None => None,

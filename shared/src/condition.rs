@@ -29,7 +29,7 @@ const OPERATORS: [(Operator, &str, &str); 6] = [
     (Operator::Within, "in", "in_"),
 ];
 
-/// What a value is held against.
+/// What a value is compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
     /// How it is compared.
@@ -60,13 +60,13 @@ impl Condition {
         Self { suffix, ..self }
     }
 
-    /// Said in a word of its own, as in `==success`.
+    /// Written as a word, as in `==success`.
     #[must_use]
     pub const fn word(self, word: &'static str) -> Self {
         Self { word: Some(word), ..self }
     }
 
-    /// The number it is held against, in the check's unit; the lower one of two.
+    /// The number it compares with, in the unit of the check; the lower one of two.
     #[must_use]
     pub fn target(&self) -> f64 {
         self.number * self.scale
@@ -87,20 +87,20 @@ impl Condition {
         }
     }
 
-    /// As a tag says it: `lt_5m`, `ge_95pct`, `eq_success`, `in_-10_10`.
+    /// As a tag value: `lt_5m`, `ge_95pct`, `eq_success`, `in_-10_10`.
     #[must_use]
     pub fn words(&self) -> String {
         let suffix = if self.suffix == "%" { "pct" } else { self.suffix };
-        self.say(|(_, _, word)| word, |low, high| format!("{low}_{high}"), suffix)
+        self.write(|(_, _, word)| word, |low, high| format!("{low}_{high}"), suffix)
     }
 
-    /// As a person writes it: `<5m`, `>=95%`, `==success`, `in[-10,10]`.
+    /// As people write it: `<5m`, `>=95%`, `==success`, `in[-10,10]`.
     #[must_use]
     pub fn signs(&self) -> String {
-        self.say(|(_, sign, _)| sign, |low, high| format!("[{low},{high}]"), self.suffix)
+        self.write(|(_, sign, _)| sign, |low, high| format!("[{low},{high}]"), self.suffix)
     }
 
-    fn say(
+    fn write(
         &self,
         operator: impl Fn((Operator, &'static str, &'static str)) -> &'static str,
         pair: impl Fn(f64, f64) -> String,
@@ -114,7 +114,7 @@ impl Condition {
         }
     }
 
-    /// Reads signs or words, with the number brought into the unit of the check.
+    /// Reads signs or words; the number is converted to the unit of the check.
     ///
     /// # Errors
     /// When the text is no condition, or its unit is not one of this check's.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Context {
     event: Event,
     target: String,
-    state: Mutex<Findings>,
+    findings: Mutex<Findings>,
 }
 
 /// What became of the parts of a target.
@@ -26,7 +26,7 @@ pub struct Findings {
     pub unread: BTreeMap<&'static str, u64>,
     /// The time of the oldest answer that is used beyond the time it may be kept.
     pub oldest: Option<Timestamp>,
-    /// Whether everything was asked, although there was something to continue from.
+    /// Whether everything was read, although there was a snapshot to continue.
     pub asked_all: bool,
 }
 
@@ -42,11 +42,11 @@ impl Context {
     /// The circumstances of this target in a run that this event started.
     #[must_use]
     pub fn new(event: Event, target: impl Into<String>) -> Self {
-        Self { event, target: target.into(), state: Mutex::default() }
+        Self { event, target: target.into(), findings: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, Findings> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's time.
@@ -55,7 +55,7 @@ impl Context {
         self.event.now()
     }
 
-    /// What the event says beside its time.
+    /// The event's detail.
     #[must_use]
     pub const fn detail(&self) -> &Map<String, Value> {
         self.event.detail()
@@ -68,55 +68,55 @@ impl Context {
 
     /// Records why a part is unknown; the first reason wins.
     pub fn gap(&self, part: Part, why: impl Into<String>) {
-        if let Entry::Vacant(gap) = self.state().gaps.entry(part.name()) {
+        if let Entry::Vacant(gap) = self.lock().gaps.entry(part.name()) {
             let why = gap.insert(why.into());
             tracing::warn!(target = %self.target, part = part.name(), why, "part unknown");
         }
     }
 
-    /// Says how many answers a part still waits for; the next runs go on asking.
+    /// Records how many answers a part still waits for; the next runs ask for them.
     pub fn pending(&self, part: Part, missing: usize) {
         debug_assert!(part.fills(), "{} is not declared to fill", part.name());
-        *self.state().pending.entry(part.name()).or_default() += missing as u64;
+        *self.lock().pending.entry(part.name()).or_default() += missing as u64;
     }
 
-    /// Says how many records of a part make no sense; they are left out of what is summed.
+    /// Records how many records of a part cannot be interpreted; sums leave them out.
     pub fn unread(&self, part: Part, records: usize) {
         debug_assert!(part.holds_records(), "{} is not declared to hold records", part.name());
-        *self.state().unread.entry(part.name()).or_default() += records as u64;
+        *self.lock().unread.entry(part.name()).or_default() += records as u64;
     }
 
-    /// Takes over what another fetch of the same target found: its snapshot is the one that counts.
+    /// Takes over the findings of another fetch of this target, whose snapshot is used instead.
     pub(crate) fn adopt(&self, findings: Findings) {
-        let mut state = self.state();
-        state.gaps.extend(findings.gaps);
-        (state.pending, state.unread, state.oldest) = (findings.pending, findings.unread, findings.oldest);
+        let mut found = self.lock();
+        found.gaps.extend(findings.gaps);
+        (found.pending, found.unread, found.oldest) = (findings.pending, findings.unread, findings.oldest);
     }
 
-    /// Says what a fetch of everything beside the state still waits for.
+    /// Adds what a full fetch beside the current snapshot still waits for.
     pub(crate) fn still_pending(&self, missing: &BTreeMap<&'static str, u64>) {
-        let mut state = self.state();
+        let mut found = self.lock();
         for (part, missing) in missing {
-            *state.pending.entry(part).or_default() += missing;
+            *found.pending.entry(part).or_default() += missing;
         }
     }
 
-    /// Notes that an answer from this time was used again. One that is used for longer than it `lasts` makes the data old.
+    /// Records that an answer from this time was reused; one that is older than it `lasts` makes the data old.
     pub fn reused(&self, from: Timestamp, lasts: SignedDuration) {
         if self.now().duration_since(from) > lasts {
-            let mut state = self.state();
-            state.oldest = Some(state.oldest.map_or(from, |oldest| oldest.min(from)));
+            let mut found = self.lock();
+            found.oldest = Some(found.oldest.map_or(from, |oldest| oldest.min(from)));
         }
     }
 
-    /// Says that this fetch asked for everything, although it was given a snapshot to continue from.
+    /// Records that everything was read, although there was a snapshot to continue.
     pub fn asked_all(&self) {
-        self.state().asked_all = true;
+        self.lock().asked_all = true;
     }
 
     /// What became of the parts so far.
     #[must_use]
     pub fn findings(&self) -> Findings {
-        self.state().clone()
+        self.lock().clone()
     }
 }

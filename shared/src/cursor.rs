@@ -1,4 +1,4 @@
-//! What of a target was already observed, and which observations are under way: one object, one conditional write.
+//! Which observations of a target were made, and which are being delivered: one object, one conditional write.
 
 use crate::datadog::OLDEST;
 use crate::{Error, GRID, Kind, Result, SLOTS, Sample, Store, snapshots, store, store::Version};
@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How late a thing may become known and still be observed.
 const LATE: SignedDuration = SignedDuration::from_hours(48);
 
-/// A cursor older than this is written anew.
+/// A cursor older than this is replaced.
 const STALE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What ended longer ago is observed by no run, whatever its cursor says: it need not be told.
-pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(STALE.as_hours() + LATE.as_hours());
+/// No run observes what ended longer ago than this, whatever its cursor says: collectors may leave it out.
+pub const OBSERVED_WITHIN: SignedDuration = SignedDuration::from_hours(STALE.as_hours() + LATE.as_hours());
 
 /// How many things a cursor remembers.
 const MOST: usize = 20_000;
@@ -21,7 +21,7 @@ const MOST: usize = 20_000;
 /// The largest cursor that is read: what it remembers, and an hour of bodies at their limit.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// The delivered past of one target.
+/// What was observed of one target so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
     /// The time of the newest run whose observations are committed.
@@ -29,7 +29,7 @@ pub(crate) struct Cursor {
     /// The scopes of the runs that were made at that time: all targets, or the one that an event named.
     #[serde(default)]
     pub scopes: BTreeSet<String>,
-    /// Nothing that ended at or before this is observed any more: its digests were forgotten for their number.
+    /// Nothing that ended at or before this is observed any more: there were too many digests to keep.
     pub floor: Option<Timestamp>,
     /// Digests of what ended in the 48 hours before `until` and was observed, with the second it ended in.
     reported: BTreeMap<String, i64>,
@@ -37,10 +37,10 @@ pub(crate) struct Cursor {
     pub pending: Vec<Pending>,
 }
 
-/// A body of observations under way.
+/// A body of observations that is committed and not yet known to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
-    /// Tells it from all others; a run that takes it over gives it another one.
+    /// Its unique name; a run that takes it over gives it another one.
     pub id: String,
     /// The time of its points.
     pub at: Timestamp,
@@ -55,18 +55,18 @@ pub(crate) struct Pending {
     pub unanswered: u8,
 }
 
-/// What is found in the place of a cursor.
+/// What the store holds for a cursor.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// The cursor, where there is one that can be believed.
+    /// The cursor, where there is a usable one.
     pub cursor: Option<Cursor>,
-    /// What the next write is to be held against.
+    /// The version that the next write replaces.
     pub version: Option<Version>,
-    /// Why what is there cannot be believed.
+    /// Why what is there is not usable.
     pub unreadable: Option<&'static str>,
 }
 
-/// What a run does about observations, given the cursor it found.
+/// What a run does with its observations, given the cursor it found.
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     /// The observations that are due.
@@ -74,7 +74,7 @@ pub(crate) struct Step {
     /// The cursor to commit before they are sent, without their bodies; nothing when this run was committed before. One of
     /// another scope at the same time leaves its scope there, so that a second try of it is known as one.
     pub next: Option<Cursor>,
-    /// Bodies of runs that died, which this run takes over.
+    /// Bodies of runs that were killed, which this run takes over.
     pub taken: Vec<Pending>,
     /// Bodies that became too old for Datadog.
     pub expired: Vec<Pending>,
@@ -98,9 +98,9 @@ impl Cursor {
         let version = Some(object.version);
         let read = store::unpacked(&object.bytes, LARGEST).ok();
         Ok(match read.and_then(|json| serde_json::from_slice::<Self>(&json).ok()) {
-            None => Loaded { version, unreadable: Some("the cursor cannot be read and is written anew"), cursor: None },
+            None => Loaded { version, unreadable: Some("the cursor cannot be read and is replaced"), cursor: None },
             Some(cursor) if cursor.until > wall + GRID => {
-                Loaded { version, unreadable: Some("the cursor is from the future and is written anew"), cursor: None }
+                Loaded { version, unreadable: Some("the cursor is from the future and is replaced"), cursor: None }
             }
             cursor => Loaded { cursor, version, unreadable: None },
         })
@@ -122,7 +122,7 @@ impl Cursor {
         store.put_if(&key(collector, target), bytes, seen).await
     }
 
-    /// Decides which observations of a run at `now` are due. A run that lasts until `lease` takes over what dead ones left.
+    /// Decides which observations of a run at `now` are due. A run that lasts until `lease` takes over what killed ones left.
     /// `is_whole` says whether everything is known that could be observed.
     #[must_use]
     pub fn step(
@@ -134,7 +134,7 @@ impl Cursor {
         let cursor = match &found.cursor {
             Some(cursor) if cursor.until >= now - STALE => cursor,
             Some(cursor) => {
-                let why = "the cursor is older than seven days and is written anew";
+                let why = "the cursor is older than seven days and is replaced";
                 let first = Self::first(now, scope, (samples, is_whole), Some(why));
                 return Step { expired: cursor.pending.clone(), ..first };
             }
@@ -213,7 +213,7 @@ fn missed(until: Timestamp, now: Timestamp, wall: Timestamp) -> usize {
     usize::try_from(before.div_euclid(GRID.as_nanos())).unwrap_or(0)
 }
 
-/// What ended within reach, the newest where that is too many; and the end of the newest that had to go.
+/// What ended recently enough, the newest where that is too many; and the end of the newest that was left out.
 fn remembered(
     mut reported: BTreeMap<String, i64>,
     floor: Option<Timestamp>,
@@ -227,9 +227,9 @@ fn remembered(
     let mut ends: Vec<i64> = reported.values().copied().collect();
     ends.sort_unstable();
     let last = ends[reported.len() - MOST - 1];
-    // All that ended in that second go with it: what is at the floor is observed no more, remembered or not.
+    // All that ended in that second are left out too: nothing at the floor is observed any more.
     reported.retain(|_, ended| *ended > last);
-    tracing::warn!(remembered = reported.len(), "more things ended than a cursor remembers: the oldest are forgotten");
+    tracing::warn!(remembered = reported.len(), "more things ended than a cursor holds: the oldest are left out");
     // An end may have a fraction of a second more than what is remembered of it.
     let newest = Timestamp::from_second(last + 1).ok();
     (reported, floor.max(newest))

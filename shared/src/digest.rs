@@ -36,13 +36,13 @@ pub struct Digester(Arc<RwLock<Keyed>>);
 struct Keyed {
     mac: Hmac<Sha256>,
     /// Whether the store has the key, so that other runs make the same digests.
-    lasts: bool,
+    is_shared: bool,
 }
 
 impl Default for Digester {
     /// A digester whose key nobody else knows, until one is read.
     fn default() -> Self {
-        Self(Arc::new(RwLock::new(Keyed { mac: keyed(&random()), lasts: false })))
+        Self(Arc::new(RwLock::new(Keyed { mac: keyed(&random()), is_shared: false })))
     }
 }
 
@@ -56,7 +56,7 @@ impl Digester {
 
     /// Whether other runs make the same digests.
     pub(crate) fn is_shared(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).lasts
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_shared
     }
 
     /// Takes the key of the store, which is made where there is none. Without it the digests are this process's own.
@@ -66,25 +66,25 @@ impl Digester {
         }
         let key = match store.get(KEY, BYTES).await? {
             Some(object) => object.bytes,
-            None => made(store).await?,
+            None => create_key(store).await?,
         };
         if key.len() != BYTES {
             return Err(Error::store(format!("read {KEY}"), format!("it is not {BYTES} bytes long")));
         }
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *state = Keyed { mac: keyed(&key), lasts: true };
+        *state = Keyed { mac: keyed(&key), is_shared: true };
         Ok(())
     }
 }
 
-/// Of several that make the key at once, one wins, and the others read its key.
-async fn made(store: &Store) -> Result<Vec<u8>> {
+/// Of several that create the key at once, one wins, and the others read its key.
+async fn create_key(store: &Store) -> Result<Vec<u8>> {
     let key = random().to_vec();
     if store.put_if(KEY, key.clone(), None).await?.is_some() {
         return Ok(key);
     }
     let winner = store.get(KEY, BYTES).await?;
-    winner.map(|object| object.bytes).ok_or_else(|| Error::store(format!("read {KEY}"), "it was there and is gone"))
+    winner.map(|object| object.bytes).ok_or_else(|| Error::store(format!("read {KEY}"), "it was created and is gone"))
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
@@ -99,7 +99,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 fn random() -> [u8; BYTES] {
     let mut key = [0; BYTES];
     if ring::default_provider().secure_random.fill(&mut key).is_err() {
-        tracing::error!("the system gives no random bytes: digests of this run can be recomputed");
+        tracing::error!("no random bytes from the system: digests of this run can be recomputed");
     }
     key
 }

@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use variable::quoted;
 
-/// Typed access to named texts; every complaint names the variable and shows a good value.
+/// Typed access to named texts; every error names the variable and shows a good value.
 #[derive(Clone)]
 pub struct Env {
     vars: BTreeMap<String, String>,
@@ -145,14 +145,14 @@ impl Env {
     /// The pairs of a list such as `alias=value,value`; a bare value is its own alias.
     ///
     /// # Errors
-    /// When an alias stands twice.
+    /// When an alias is listed twice.
     pub fn pairs(&self, variable: Variable, default: &str) -> Result<Vec<(String, String)>> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for item in self.list(variable.name(), default) {
             let (alias, value) = item.split_once('=').unwrap_or((&item, &item));
             let (alias, value) = (alias.trim().to_owned(), value.trim().to_owned());
             if pairs.iter().any(|(other, _)| *other == alias) {
-                return Err(variable.refused(format_args!("{} stands twice", quoted(&alias))));
+                return Err(variable.refused(format_args!("{} is listed twice", quoted(&alias))));
             }
             pairs.push((alias, value));
         }

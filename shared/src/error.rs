@@ -5,7 +5,7 @@ use std::fmt;
 /// The result of anything in this workspace that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong: who answered what to which question, in lower case and without a period.
+/// What went wrong: who, what and which, in lower case and without a period.
 #[derive(Debug)]
 pub enum Error {
     /// A variable is missing or unreadable: fix the configuration.
@@ -22,21 +22,21 @@ pub enum Error {
         /// What was asked and answered, and where the credential comes from.
         what: String,
     },
-    /// The upstream has had enough of us for now.
+    /// The upstream limits our rate for now.
     RateLimited {
         /// Which upstream.
         upstream: &'static str,
         /// What was asked and answered.
         what: String,
     },
-    /// What was asked for is not there, or hidden from us.
+    /// What was asked for does not exist, or is hidden from us.
     NotFound {
         /// Which upstream.
         upstream: &'static str,
         /// What was asked for.
         what: String,
     },
-    /// The upstream answered with a failure of its own, or with a refusal that no other variant names.
+    /// The upstream failed, or refused for a reason that no other variant names.
     Status {
         /// Which upstream.
         upstream: &'static str,
@@ -45,7 +45,7 @@ pub enum Error {
         /// What was asked, and a short reason if one was given.
         what: String,
     },
-    /// The upstream points somewhere else: set the address that is right, or fix the proxy in between.
+    /// The upstream redirects: set the right address, or fix the proxy in between.
     Redirect {
         /// Which upstream.
         upstream: &'static str,
@@ -54,7 +54,7 @@ pub enum Error {
         /// The host that it points to, and the variable to set.
         place: String,
     },
-    /// No whole answer came: refused, reset or cut connections.
+    /// The connection was refused, reset or cut before a whole answer came.
     Network {
         /// Which upstream.
         upstream: &'static str,
@@ -70,14 +70,14 @@ pub enum Error {
         /// What was asked, and which limit was reached.
         what: String,
     },
-    /// An answer came that is not what the upstream documents.
+    /// The answer is not what the upstream documents.
     Decode {
         /// Which upstream.
         upstream: &'static str,
         /// What was asked, and where the answer differs; never its text.
         what: String,
     },
-    /// The answer is known only in part, and part of an answer is not an answer.
+    /// The answer is not complete, and is not used in part.
     Incomplete {
         /// What is missing.
         what: String,
@@ -87,7 +87,7 @@ pub enum Error {
         /// Why the first of them could not.
         why: String,
     },
-    /// This machine did not do what it was asked: a terminal, a folder, a port.
+    /// Something on this machine failed: a terminal, a folder, a port.
     Local {
         /// What it could not do.
         what: String,
@@ -101,7 +101,7 @@ pub enum Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Datadog did not take what we sent.
+    /// Datadog did not accept what we sent.
     Intake {
         /// What was sent and answered.
         what: String,
@@ -135,12 +135,12 @@ impl Error {
         Self::Local { what: what.into(), source: source.into() }
     }
 
-    /// Something that is known only in part.
+    /// An incomplete answer.
     pub fn incomplete(what: impl Into<String>) -> Self {
         Self::Incomplete { what: what.into() }
     }
 
-    /// The word for this kind of failure in `collector.api_errors`, where it was an upstream's.
+    /// The tag value of this kind of failure in `collector.api_errors`, where an upstream failed.
     #[must_use]
     pub const fn kind(&self) -> Option<&'static str> {
         match self {
@@ -184,19 +184,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config { name, problem } => write!(f, "{name}: {problem}"),
-            Self::Auth { upstream, what } => write!(f, "{upstream} refused our credentials: {what}"),
-            Self::RateLimited { upstream, what } => write!(f, "{upstream} limited our rate: {what}"),
-            Self::NotFound { upstream, what } => write!(f, "{upstream} does not know {what}"),
+            Self::Auth { upstream, what } => write!(f, "{upstream} refused the credentials: {what}"),
+            Self::RateLimited { upstream, what } => write!(f, "{upstream} limits the rate: {what}"),
+            Self::NotFound { upstream, what } => write!(f, "{upstream} did not find {what}"),
             Self::Status { upstream, status, what } => write!(f, "{upstream} answered {status} to {what}"),
             Self::Redirect { upstream, what, place } => write!(f, "{upstream} redirects {what} to {place}"),
             Self::Network { upstream, what, .. } => write!(f, "no answer from {upstream} to {what}"),
-            Self::Timeout { upstream, what } => write!(f, "{upstream} took too long over {what}"),
-            Self::Decode { upstream, what } => write!(f, "{upstream} gave an answer that cannot be read: {what}"),
-            Self::Incomplete { what } => write!(f, "only known in part: {what}"),
+            Self::Timeout { upstream, what } => write!(f, "{upstream} timed out: {what}"),
+            Self::Decode { upstream, what } => write!(f, "unreadable answer from {upstream}: {what}"),
+            Self::Incomplete { what } => write!(f, "incomplete: {what}"),
             Self::NothingRead { why } => write!(f, "no part could be read; the first reason: {why}"),
             Self::Local { what, .. } => write!(f, "cannot {what}"),
-            Self::Store { what, .. } => write!(f, "the store failed to {what}"),
-            Self::Intake { what } => write!(f, "datadog did not take our points: {what}"),
+            Self::Store { what, .. } => write!(f, "the store could not {what}"),
+            Self::Intake { what } => write!(f, "datadog did not accept the points: {what}"),
         }
     }
 }

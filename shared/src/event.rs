@@ -16,7 +16,7 @@ const ALL: &str = "all";
 const FIELDS: [&str; 10] =
     ["account", "detail", "detail-type", "id", "region", "replay-name", "resources", "source", "time", "version"];
 
-/// The event of a run. Its time, on the grid, is the "now" of everything that the run says.
+/// The event of a run. Its time, on the grid, is the "now" and the timestamp of every sample.
 #[derive(Debug, Clone)]
 pub struct Event {
     now: Timestamp,
@@ -25,7 +25,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event at this time; `wall` is what the clock on the wall says as the run starts.
+    /// An event at this time; `wall` is the time by the clock as the run starts.
     #[must_use]
     pub fn new(time: Timestamp, wall: Timestamp) -> Self {
         Self { now: floor(time), wall, detail: Map::new() }
@@ -34,7 +34,7 @@ impl Event {
     /// Reads what Lambda was invoked with. Without a `time`, as in a bare `{}`, the event happens at `wall`.
     ///
     /// # Errors
-    /// When it is the event of no schedule, lies in the future, or its `time` or `detail` cannot be read.
+    /// When no schedule sends such an event, it lies in the future, or its `time` or `detail` cannot be read.
     pub fn parse(payload: &Value, wall: Timestamp) -> Result<Self> {
         let object = payload.as_object().ok_or_else(|| wrong("it is not a JSON object"))?;
         scheduled(object)?;
@@ -56,16 +56,16 @@ impl Event {
             return Err(wrong("`detail.target` is not a text"));
         }
         let event = Self { detail, ..Self::new(time, wall) };
-        event.not_ahead()?;
+        event.check_not_ahead()?;
         Ok(event)
     }
 
-    /// Refuses a time that the clock will not reach for more than a step of the grid: what is said of it would be an
-    /// invention, and would lie over the truth when that comes.
+    /// Refuses a time more than a step of the grid ahead of the clock: its points would be invented, and would hide the true
+    /// ones later.
     ///
     /// # Errors
     /// When the event lies in the future.
-    pub fn not_ahead(&self) -> Result<()> {
+    pub fn check_not_ahead(&self) -> Result<()> {
         if self.now > self.wall + GRID {
             let problem = format!("its time {} lies in the future, it is {} now", self.now, self.wall);
             return Err(Error::config("event", problem));
@@ -92,13 +92,13 @@ impl Event {
         self.now
     }
 
-    /// What the clock on the wall said when the run started; leases and ages of what is sent go by it.
+    /// The time by the clock when the run started; leases, and ages of what is sent, go by it.
     #[must_use]
     pub const fn wall(&self) -> Timestamp {
         self.wall
     }
 
-    /// What the event says beside its time.
+    /// The event's detail.
     #[must_use]
     pub const fn detail(&self) -> &Map<String, Value> {
         &self.detail

@@ -1,15 +1,15 @@
-//! What may be done with the values of several members of a row, and which way they are good.
+//! How values of several members of a metric may be combined, and which way they are good.
 
-/// How the values of several members of a row make one; a board or a monitor may put them together in no other way.
+/// How the values of several members of a metric become one; boards and monitors may combine them in no other way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fold {
     /// They add up: counts of different things.
     Sum,
-    /// The largest says it: ages, maxima, flags where 1 is bad.
+    /// The largest counts: ages, maxima, flags where 1 is bad.
     Max,
-    /// The smallest says it: flags where 1 is good, scores.
+    /// The smallest counts: flags where 1 is good, scores.
     Min,
-    /// They make none: means, percentiles, shares, and numbers of different people are shown member by member.
+    /// They cannot be combined: means, percentiles, shares and numbers of different people are shown member by member.
     None,
 }
 
@@ -26,7 +26,7 @@ impl Fold {
     }
 }
 
-/// Which way a row is good.
+/// Which way a metric is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     /// More is better.

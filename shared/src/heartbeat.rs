@@ -1,4 +1,4 @@
-//! What every collector says about itself, also after a run that failed.
+//! The metrics that every collector sends about itself, even after a failed run.
 
 use crate::datadog::{Dropped, Endpoint, PUSH_ERRORS, REASONS};
 use crate::{Error, Findings, Part, Sample, Tally, stats};
@@ -51,12 +51,12 @@ crate::catalogue! {
     BUILD = Gauge "collector.build" in One by ["version"], fold Sum, better Neither;
 }
 
-/// The part that stands for the store itself; every target has it.
+/// The part for the store itself; every target has it.
 pub(crate) const STORE: Part = Part::new("store");
 
 const API_ERROR_KINDS: [&str; 7] = ["auth", "rate_limited", "not_found", "server", "network", "timeout", "decode"];
 
-/// What a run knows of one target's share.
+/// The result of a run for one target.
 #[derive(Debug)]
 pub struct Share {
     /// The target.
@@ -67,7 +67,7 @@ pub struct Share {
     pub findings: Findings,
     /// The cursor's `until` before this run.
     pub until: Option<Timestamp>,
-    /// Whether the snapshot of this very time was measured again and nothing was fetched.
+    /// Whether a stored snapshot of this very time was measured again, without a fetch.
     pub repeated: bool,
     /// Why nothing of it could be read, if that is so.
     pub failed: Option<Error>,
@@ -80,8 +80,8 @@ impl Share {
         self.findings.gaps.is_empty()
     }
 
-    /// Makes the store a gap of this target.
-    pub(crate) fn lacks_store(&mut self, why: &str) {
+    /// Records that the store failed for this target.
+    pub(crate) fn store_failed(&mut self, why: &str) {
         tracing::warn!(target = self.target, part = STORE.name(), why, "part unknown");
         self.findings.gaps.entry(STORE.name()).or_insert_with(|| why.to_owned());
     }
@@ -107,21 +107,21 @@ impl Share {
         samples.push(COVERAGE.maybe(stats::percent(stats::count(whole), stats::count(self.parts.len()))));
         if !self.repeated {
             samples.push(DATA_AGE.sample(found.oldest.map_or(0.0, age)));
-            // A run that was committed before told the age that it found then.
+            // A run that was committed before sent the age that it found then.
             samples.push(STATE_AGE.maybe(self.until.filter(|until| *until < now).map(age)));
         }
         samples.into_iter().map(|sample| sample.tag("target", &self.target)).collect()
     }
 }
 
-/// What a run knows of itself before its points are sent.
+/// What a run reports about itself before its points are sent.
 #[derive(Debug)]
-pub(crate) struct Pulse<'a> {
+pub(crate) struct Heartbeat<'a> {
     /// The targets' shares.
     pub shares: &'a [Share],
-    /// Whether the run is over all targets, so that it speaks for the collector as a whole.
+    /// Whether the run is over all targets, and reports on the collector as a whole.
     pub over_all: bool,
-    /// Whether this very run was made before, and told the rest then.
+    /// Whether this very run was made before: then most rows were sent.
     pub is_repetition: bool,
     /// The scope of its spool.
     pub scope: &'a str,
@@ -140,7 +140,7 @@ pub(crate) struct Pulse<'a> {
     pub waiting: Option<(usize, Option<Timestamp>)>,
 }
 
-impl Pulse<'_> {
+impl Heartbeat<'_> {
     /// The rows of the run.
     #[must_use]
     pub fn samples(&self, now: Timestamp) -> Vec<Sample> {
@@ -184,7 +184,7 @@ impl Pulse<'_> {
     }
 }
 
-/// What is counted over the whole of a run, and is known when everything else is delivered.
+/// What is counted over a whole run, and known when everything else is delivered.
 #[derive(Debug)]
 pub(crate) struct Counts<'a> {
     /// Whether the run is over all targets.

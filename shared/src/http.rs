@@ -12,7 +12,7 @@ pub use auth::Auth;
 
 use crate::{Deadlines, Env, Error, Meter, Result, Secret};
 use address::shown;
-use answer::{Unread, read};
+use answer::{ReadError, read};
 use bytes::Bytes;
 use connections::Connections;
 use http::{Request, StatusCode, header};
@@ -80,7 +80,7 @@ impl Http {
         })
     }
 
-    /// With an address that another variable holds than the upstream's own.
+    /// Names the variable that holds the address, where it is not `<UPSTREAM>_URL`.
     #[must_use]
     pub fn from_variable(mut self, name: &str) -> Self {
         name.clone_into(&mut self.variable);
@@ -101,14 +101,14 @@ impl Http {
         self
     }
 
-    /// For what must not be done twice: a request that may have been read is not sent again.
+    /// Without retries of what must not be done twice: a request that may have been read is not sent again.
     pub(crate) const fn unrepeated(mut self) -> Self {
         self.repeats = false;
         self
     }
 
-    /// For upstreams that say with an error's status what is no failure of theirs: what this recognises is an answer,
-    /// whatever its status, and is not asked for again.
+    /// For upstreams that answer with the status of an error: what this recognises is an answer, whatever its status, and
+    /// is not retried.
     #[must_use]
     pub const fn expecting(mut self, expected: fn(&Answer) -> bool) -> Self {
         self.expected = expected;
@@ -132,7 +132,7 @@ impl Http {
     /// When there is no answer, a refusal, or one that is not the JSON expected.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let answer = self
-            .send(Request::get(format!("{}{path}", self.base)).body(Bytes::new()).map_err(|_| self.unsound(path))?)
+            .send(Request::get(format!("{}{path}", self.base)).body(Bytes::new()).map_err(|_| self.bad_address(path))?)
             .await?;
         self.json(path, &answer)
     }
@@ -146,17 +146,17 @@ impl Http {
         self.json(path, &answer)
     }
 
-    /// Sends JSON and gives the whole answer, for upstreams that say things in headers.
+    /// Sends JSON and returns the whole answer, for upstreams that use headers.
     ///
     /// # Errors
     /// When there is no answer, or a refusal.
     pub async fn post_for_answer(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
-        let body = serde_json::to_vec(body).map_err(|_| self.unsound(path))?;
+        let body = serde_json::to_vec(body).map_err(|_| self.bad_address(path))?;
         let request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
-        self.send(request.body(body.into()).map_err(|_| self.unsound(path))?).await
+        self.send(request.body(body.into()).map_err(|_| self.bad_address(path))?).await
     }
 
-    /// Reads an answer as JSON; the error says where it differs and never what it says.
+    /// Reads an answer as JSON; the error names the place and never repeats the text.
     ///
     /// # Errors
     /// When it is not the JSON expected.
@@ -173,12 +173,12 @@ impl Http {
         })
     }
 
-    fn unsound(&self, path: &str) -> Error {
+    fn bad_address(&self, path: &str) -> Error {
         Error::config(&self.variable, format!("no request can be made to `{}`", shown(path)))
     }
 
-    /// Sends a request with our credentials. A success is an answer and everything else an error; a 401, or a 403 to a
-    /// key in a header of its own, reads the secret once more and tries again with what is there then.
+    /// Sends a request with the credentials; everything but a success is an error. After a 401, or a 403 to a key in a header
+    /// of its own, the secret is read again and the request is sent once more.
     ///
     /// # Errors
     /// When there is no answer, or a refusal.
@@ -208,7 +208,7 @@ impl Http {
         self.judge(&what, answer)
     }
 
-    /// Turns a refusal into an error that says who refused what, and where the credentials come from.
+    /// Turns a refusal into an error that names the upstream, the question, and where the credentials come from.
     ///
     /// # Errors
     /// For every status that is no success.
@@ -229,8 +229,8 @@ impl Http {
         Err(error)
     }
 
-    /// The host that a redirect names, and the variable that holds our address. Nothing is ever sent there: it would get
-    /// our credentials, and a login page looks like success.
+    /// The host that a redirect names, and the variable that holds our address. Redirects are not followed: the host would
+    /// get our credentials, and a login page looks like success.
     fn pointed_to(&self, answer: &Answer) -> String {
         let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
         let host = location.and_then(|location| location.parse::<http::Uri>().ok()?.host().map(str::to_owned));
@@ -250,7 +250,7 @@ impl Http {
             let result = self.once(&what, request.clone()).await;
             let pause = match &result {
                 Ok(answer) if (self.expected)(answer) => return result,
-                // An upstream that says so has done nothing yet.
+                // These answers mean that nothing was done yet.
                 Ok(answer) if !self.repeats && !is_rate_limited(answer) && answer.status() != 503 => return result,
                 Err(error) if !self.repeats && !was_never_sent(error) => {
                     return result.inspect_err(|error| self.count(error));
@@ -296,7 +296,7 @@ impl Http {
         let Some(limit) = self.deadlines.left(self.attempt) else {
             return Err(Error::Timeout { upstream, what: format!("{what}: the run has no time left to ask") });
         };
-        let request = reqwest::Request::try_from(request).map_err(|_| self.unsound(what))?;
+        let request = reqwest::Request::try_from(request).map_err(|_| self.bad_address(what))?;
         self.meter.called(upstream);
         let network = |source: Box<dyn std::error::Error + Send + Sync>| Error::Network {
             upstream,
@@ -312,8 +312,8 @@ impl Http {
                 .await
                 .map_err(|error| network(error.without_url().into()))?;
             read(answer, self.largest).await.map_err(|cause| match cause {
-                Unread::Broken(error) => network(error.without_url().into()),
-                Unread::TooLarge => {
+                ReadError::Broken(error) => network(error.without_url().into()),
+                ReadError::TooLarge => {
                     Error::decode(upstream, format!("the answer to {what} is larger than {} bytes", self.largest))
                 }
             })

@@ -56,7 +56,7 @@ fn wall() -> Timestamp {
 const LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a run has until its deadline, in milliseconds since 1970. Nothing, where that has passed; one that is older
-/// than any run is none: `cargo lambda watch` says 600,000 to every function. One that is further ahead than any run lasts is not
+/// than any run is no deadline: `cargo lambda watch` sends 600,000 to every function. One that is further ahead than any run lasts is not
 /// believed, because what a run holds is left to it until then.
 fn time_left(deadline: u64, wall: Timestamp) -> Duration {
     let deadline = i64::try_from(deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
@@ -76,15 +76,15 @@ async fn handle<C: Collector>(life: &Life, collector: &C, event: LambdaEvent<Val
         .iter()
         .flat_map(|share| share.findings.gaps.keys().map(|part| json!({"target": share.target, "part": part})))
         .collect();
-    let outcome = report.outcome.as_ref();
+    let sent = report.deliveries.as_ref();
     let answer = json!({
         "collector": report.collector,
         "now": report.now.to_string(),
         "up": report.is_up(),
         "late": report.late,
         "gaps": gaps,
-        "accepted": outcome.map(|outcome| outcome.accepted),
-        "spooled": outcome.map(|outcome| outcome.spooled),
+        "accepted": sent.map(|sent| sent.accepted),
+        "spooled": sent.map(|sent| sent.spooled),
     });
     match report.failure() {
         None => Ok(answer),

@@ -1,4 +1,4 @@
-//! The words every collector is written in, and the whole life of a function.
+//! The vocabulary of every collector, and the whole life of a run.
 
 mod aws;
 mod budget;
@@ -37,11 +37,11 @@ mod unit;
 pub mod window;
 
 pub use budget::Budget;
-pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Reads, Verdict, Word, judge, totals};
+pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Selector, Verdict, Word, judge, totals};
 pub use collector::{Collector, Last, Probe};
 pub use condition::{Condition, Operator};
 pub use context::{Context, Findings};
-pub use cursor::FORGOTTEN;
+pub use cursor::OBSERVED_WITHIN;
 pub use deadlines::Deadlines;
 pub use digest::{Digester, digest};
 pub use env::{ENV, Env, Secret, Variable, variable_for};
@@ -49,7 +49,7 @@ pub use error::{Error, Result};
 pub use event::{Event, floor};
 pub use fold::{Better, Fold};
 pub use http::{Auth, Http};
-pub use life::{Life, Outcome};
+pub use life::{Deliveries, Life};
 pub use logs::{Logs, logs};
 pub use meter::{Meter, Tally};
 pub(crate) use metric::SLOTS;
@@ -57,6 +57,6 @@ pub use metric::{GRID, Kind, Metric, Occurrence, Sample};
 pub use overrides::{CHECK_NAMES, Overrides};
 pub use part::Part;
 pub use report::Report;
-pub use score::{Score, Together, scores};
+pub use score::{Combine, Score, scores};
 pub use store::Store;
 pub use unit::Unit;

@@ -1,15 +1,15 @@
 //! The whole life of a run: load, fetch, store; then what it means; then everything is committed and delivered.
 
 mod commit;
+mod deliveries;
 mod fetch;
 mod message;
 mod outbox;
-mod outcome;
 mod run;
 mod schedule;
 mod target;
 
-pub use outcome::Outcome;
+pub use deliveries::Deliveries;
 
 use crate::datadog::{AHEAD, Dropped, Found, Intake, LIMITS, OLDEST, Spool, admit, encode};
 use crate::env::settings::Settings;
@@ -83,17 +83,17 @@ impl Life {
         Self { store: self.store.fused(fuse), ..self.clone() }
     }
 
-    /// One run. `time_left` is what the surroundings give it.
+    /// Makes one run, which is killed after `time_left`.
     ///
     /// # Errors
     /// When the event lies in the future or names a target that is not configured, or a body cannot be written; all else
     /// is in the report.
     pub async fn run<C: Collector>(&self, collector: &C, event: &Event, time_left: Duration) -> Result<Report> {
-        event.not_ahead()?;
+        event.check_not_ahead()?;
         let targets = targets(collector, event)?;
         let schedule = Schedule::new(Instant::now(), time_left);
         self.meter.begin();
-        self.deadlines.begin(schedule.fetch, schedule.keep, schedule.quarter);
+        self.deadlines.begin(schedule.fetch, schedule.store, schedule.quarter);
         let report = match &self.intake {
             Some(intake) if event.is_late() => self.send_late::<C>(event, targets, intake).await?,
             intake => {
@@ -161,7 +161,7 @@ impl Life {
         let Message { mut samples, dropped, .. } = message;
         samples.extend(run.admit(observations).0);
         let tally = self.meter.take();
-        samples.extend(run.counts(&Outcome::default(), &tally, false));
+        samples.extend(run.counts(&Deliveries::default(), &tally, false));
         Ok(report::<C>(&run, shares, samples, dropped, &tally, None))
     }
 
@@ -177,7 +177,7 @@ impl Life {
         let outbox = Outbox { run, intake, spool: Spool::new(&self.store, C::NAME, event.target(), run.wall) };
         self.deadlines.set(schedule.commit);
         self.deadlines.set_store(schedule.commit);
-        // It is looked at first: what is committed by a run whose store fails then can be neither sent nor released.
+        // The spool is read first: what a run commits before its store fails can be neither sent nor released.
         let found = look(&outbox.spool, &mut targets).await;
         let may_commit = self.digester.is_shared() && is_accepted(run.now(), run.wall);
         let committed = if may_commit {
@@ -187,27 +187,27 @@ impl Life {
         };
         let mut dropped = Dropped::new();
         for (target, one) in targets.iter_mut().zip(&committed) {
-            target.learn(one, run.now(), &mut dropped);
+            target.apply(one, run.now(), &mut dropped);
         }
         let (shares, series, _) = Target::taken_apart(targets);
         let message = Message::new(&run, series, &shares, &committed, found.as_ref(), dropped)?;
         let Message { mut samples, dropped, payloads } = message;
         samples.extend(committed.iter().flat_map(|one| one.observations.clone()));
         let knows_spool = found.is_some();
-        let mut outcome = outbox.deliver(payloads, committed, found).await;
+        let mut deliveries = outbox.deliver(payloads, committed, found).await;
         let tally = self.meter.take();
-        let mut counts = run.counts(&outcome, &tally, knows_spool);
+        let mut counts = run.counts(&deliveries, &tally, knows_spool);
         if run.is_repetition {
-            // Its first try told the rest; the failures of what that left are told by whoever delivers it. A zero would lie
-            // over what the first try counted.
+            // Its first try sent the rest; the run that delivers what that left counts its failures. A zero would
+            // overwrite what the first try counted.
             let has_failed = |sample: &Sample| sample.value().is_some_and(|failures| failures > 0.0);
             counts.retain(|sample| sample.name() == "collector.push_errors" && has_failed(sample));
         }
         if !counts.is_empty() {
-            outbox.deliver_last(run.encode(&counts)?, &mut outcome).await;
+            outbox.deliver_last(run.encode(&counts)?, &mut deliveries).await;
             samples.extend(counts);
         }
-        Ok(report::<C>(&run, shares, samples, dropped, &tally, Some(outcome)))
+        Ok(report::<C>(&run, shares, samples, dropped, &tally, Some(deliveries)))
     }
 
     /// A run that comes so late that Datadog would drop its points. Where old points are taken, the gauges of what was
@@ -216,26 +216,26 @@ impl Life {
         let (now, base) = (event.now(), &self.settings.base);
         let mut samples = Vec::new();
         for target in targets.into_iter().filter(|_| base.historical) {
-            if let Some(kept) = snapshots::dated::<C>(&self.store, &target, now).await? {
-                let all = interpret::<C>(&kept.snapshot, event, &self.settings.overrides, &target);
+            if let Some(stored) = snapshots::dated::<C>(&self.store, &target, now).await? {
+                let all = interpret::<C>(&stored.snapshot, event, &self.settings.overrides, &target);
                 samples.extend(all.into_iter().filter(|sample| sample.metric().kind == Kind::Gauge));
             }
         }
         let (samples, dropped) = admit(samples, base, now, event.wall());
         let delivery = intake.deliver(encode(&samples, base, now, LIMITS)?, false).await;
-        let outcome = Some(Outcome::without_spool(delivery));
+        let deliveries = Some(Deliveries::without_spool(delivery));
         let (shares, calls, took) = (Vec::new(), 0, Duration::ZERO);
-        Ok(Report { collector: C::NAME, now, late: true, shares, samples, dropped, calls, took, outcome })
+        Ok(Report { collector: C::NAME, now, late: true, shares, samples, dropped, calls, took, deliveries })
     }
 }
 
-/// What waits in the spool; where that cannot be told the store is a gap of every target.
+/// What waits in the spool; where that cannot be read the store is a gap of every target.
 async fn look(spool: &Spool, targets: &mut [Target]) -> Option<Found> {
     match spool.look().await {
         Ok(found) => Some(found),
         Err(error) => {
             let why = error.with_causes();
-            targets.iter_mut().for_each(|target| target.share.lacks_store(&why));
+            targets.iter_mut().for_each(|target| target.share.store_failed(&why));
             None
         }
     }
@@ -248,19 +248,19 @@ fn report<C: Collector>(
     samples: Vec<Sample>,
     dropped: Dropped,
     tally: &Tally,
-    outcome: Option<Outcome>,
+    deliveries: Option<Deliveries>,
 ) -> Report {
     let (calls, took) = (asked(tally), run.schedule.started.elapsed());
-    Report { collector: C::NAME, now: run.now(), late: false, shares, samples, dropped, calls, took, outcome }
+    Report { collector: C::NAME, now: run.now(), late: false, shares, samples, dropped, calls, took, deliveries }
 }
 
-/// Whether Datadog takes points of this time, with a minute for sending them: of those that it drops nothing may be
-/// reported as observed.
+/// Whether Datadog accepts points of this time, with a minute for sending them: what it would drop may not be committed as
+/// observed.
 fn is_accepted(now: Timestamp, wall: Timestamp) -> bool {
     now <= wall + AHEAD && now >= wall - OLDEST + SignedDuration::from_mins(1)
 }
 
-/// What a snapshot means: the collector's rows, its checks, and the scores of both.
+/// The samples of a snapshot: the collector's metrics, its checks, and scores of both.
 fn interpret<C: Collector>(snapshot: &C::Snapshot, event: &Event, overrides: &Overrides, target: &str) -> Vec<Sample> {
     let mut samples = C::measure(snapshot, event.now());
     let verdicts = check::judge(C::CHECKS, overrides, &samples);

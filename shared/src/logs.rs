@@ -23,7 +23,7 @@ pub fn logs(env: &Env, readers: Logs, default: &str) -> Result<()> {
         .as_ref()
         .err()
         .map(|_| Error::refused("LOG_LEVEL", format!("`{text}` is not a filter"), "info or LOG_LEVEL=shared=debug"));
-    // Whoever is told that the filter is wrong is told through the log.
+    // The error about a wrong filter is logged too.
     let filter = wanted.unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     // A second start, as in tests of one process, keeps the first subscriber.

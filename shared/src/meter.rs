@@ -1,15 +1,15 @@
-//! What the calls of a run come to: how many, how many failed, what is left of quotas, what they cost.
+//! Counts the calls of a run: how many, how many failed, what is left of quotas, what they cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 tokio::task_local! {
-    /// The target that this task asks for at the moment, so that a quota is told of the target whose answer said it.
+    /// The target that this task asks for at the moment, so that a quota is reported for the target whose answer named it.
     static TARGET: String;
 }
 
-/// Shared by all clients of a process; a run reads and empties it.
+/// Counts calls for all clients of a process; a run reads and resets it.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Inner>>);
 
@@ -39,7 +39,7 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes an upstream known, so that its rows are sent from the first run on.
+    /// Registers an upstream, so that its rows are sent from the first run on.
     pub fn register(&self, upstream: &'static str) {
         self.lock().upstreams.insert(upstream);
     }
@@ -60,12 +60,12 @@ impl Meter {
         *self.lock().tally.errors.entry((upstream, kind)).or_default() += 1;
     }
 
-    /// Asks for a target: what its answers say of quotas is noted under its name.
+    /// Runs work for a target: quotas in its answers are reported under its name.
     pub async fn asking_for<T>(&self, target: &str, work: impl Future<Output = T>) -> T {
         TARGET.scope(target.to_owned(), work).await
     }
 
-    /// Notes what is left of a quota, and of how much; without a limit nothing can be said.
+    /// Records what is left of a quota, and of how much; without a limit there is no percentage.
     pub fn quota(&self, upstream: &'static str, left: f64, limit: f64) {
         let target = TARGET.try_with(Clone::clone).unwrap_or_default();
         if limit > 0.0 && left >= 0.0 {
@@ -74,7 +74,7 @@ impl Meter {
         self.lock().left.insert(upstream, left);
     }
 
-    /// What is left of a quota, by the last answer of this run that said so.
+    /// What is left of a quota, by the last answer of this run that named it.
     #[must_use]
     pub fn quota_left(&self, upstream: &'static str) -> Option<f64> {
         self.lock().left.get(upstream).copied()
@@ -106,7 +106,7 @@ impl Meter {
     /// Begins a run: connections start again, and so does counting unless it is the first.
     pub fn begin(&self) {
         let mut inner = self.lock();
-        // What was asked before the first run, for secrets and documents, is told by it.
+        // Calls before the first run, for secrets and documents, count for it.
         if inner.run > 0 {
             inner.tally = Tally::default();
         }

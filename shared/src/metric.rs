@@ -94,7 +94,7 @@ impl Metric {
         self.maybe(values.and_then(stats::mean))
     }
 
-    /// A percentile of what is known, with the number of values behind it for checks that want a minimum.
+    /// A percentile of what is known, with the number of values behind it for checks that require a minimum.
     #[must_use]
     pub fn percentile(&'static self, q: f64, values: Option<&[f64]>) -> Sample {
         let sample = self.maybe(values.and_then(|values| stats::percentile(values, q)));
@@ -110,7 +110,7 @@ impl Metric {
         })
     }
 
-    /// One observation of a thing that ended at this time; `id` tells it from all others of this row.
+    /// One observation of a thing that ended at this time; `id` is unique within this metric.
     #[must_use]
     pub fn observe(&'static self, value: f64, ended_at: Timestamp, id: impl fmt::Display) -> Sample {
         let event = Occurrence { ended_at, digest: digest(&format!("{}/{id}", self.name)) };
@@ -118,12 +118,12 @@ impl Metric {
     }
 }
 
-/// What an observation is an observation of.
+/// The thing that was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occurrence {
     /// When the thing ended.
     pub ended_at: Timestamp,
-    /// Names the thing without saying who or what it is.
+    /// Identifies the thing without naming it.
     pub digest: String,
 }
 
@@ -143,7 +143,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Adds a dimension; the value is brought into the form that Datadog would give it.
+    /// Adds a tag; the value is normalised as Datadog would do it.
     #[must_use]
     pub fn tag(mut self, key: &'static str, value: impl AsRef<str>) -> Self {
         let place = self.tags.partition_point(|(other, _)| *other < key);
@@ -151,14 +151,14 @@ impl Sample {
         self
     }
 
-    /// Says how many observations stand behind the value, for checks that want a minimum.
+    /// Sets how many observations the value is made of, for checks that require a minimum.
     #[must_use]
     pub const fn of(mut self, observations: usize) -> Self {
         self.observations = Some(observations);
         self
     }
 
-    /// Says which `workflow_category` it belongs to, where its name does not.
+    /// Sets its `workflow_category`, where its name does not decide it.
     pub(crate) const fn of_category(mut self, category: &'static str) -> Self {
         self.category = Some(category);
         self
@@ -171,7 +171,7 @@ impl Sample {
         self
     }
 
-    /// The target that it says something about; none where it is about the collector.
+    /// The target that it is about; none where it is about the collector.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.target.as_deref()
@@ -221,7 +221,7 @@ impl Sample {
         self.at
     }
 
-    /// Whether it recounts a slot: the runs that follow recount it too, and an old recount must not land over a newer one.
+    /// Whether it recounts a slot: later runs recount it too, and an old recount must not overwrite a newer one.
     pub(crate) fn is_slot(&self) -> bool {
         self.metric.kind == Kind::Count && self.at.is_some()
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The name of every check of every collector: `CHECKS` is one variable for all of them, and each knows its own alone.
+/// The name of every check of every collector: `CHECKS` is one variable for all of them, and each has only its own checks.
 pub const CHECK_NAMES: [&str; 31] = [
     "ci.workflow.benchmarks",
     "ci.workflow.cancelled",
@@ -76,10 +76,10 @@ impl Overrides {
                 }
                 return Err(wrong(&format!("there is no check `{name}`")));
             };
-            // A member is said as its tag says it.
+            // A member is written like the value of its tag.
             let key = member.map_or_else(|| name.to_owned(), |member| format!("{name}:{}", tags::value("", member)));
             if overrides.insert(key.clone(), Override::parse(&key, &row, check.unit)?).is_some() {
-                return Err(wrong(&format!("`{key}` stands twice")));
+                return Err(wrong(&format!("`{key}` is listed twice")));
             }
         }
         Ok(Self(overrides))

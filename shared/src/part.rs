@@ -1,4 +1,4 @@
-//! What a target is read in: each part can fail, wait or hold records that make no sense, apart from the others.
+//! The parts that a target is read in: each can fail, wait for answers or hold records that cannot be interpreted.
 
 /// One part of a target. Collectors declare theirs as constants, so that a misspelt one does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,19 +15,19 @@ impl Part {
         Self { name, fills: false, holds_records: false }
     }
 
-    /// The same part, which may take several runs until it is whole; until then it is pending and no gap.
+    /// The same part, which several runs may fill; until it is whole it is pending, and no gap.
     #[must_use]
     pub const fn filling(self) -> Self {
         Self { fills: true, ..self }
     }
 
-    /// The same part, which holds records that may make no sense one by one: they are left out and counted.
+    /// The same part, of records: those that cannot be interpreted are left out and counted.
     #[must_use]
     pub const fn of_records(self) -> Self {
         Self { holds_records: true, ..self }
     }
 
-    /// The word of the tag.
+    /// The value of its tag.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name

@@ -42,7 +42,7 @@ impl Pricing {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Spot, Self::Ondemand];
 
-    /// The word of the tag.
+    /// The value of its tag.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Pricing {
     }
 }
 
-/// As much of the table as is read here; the other tables in it are for other collectors.
+/// The part of the table that is read here; the other parts are for other collectors.
 #[derive(Deserialize)]
 struct Table {
     #[serde(default)]

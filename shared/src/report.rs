@@ -1,19 +1,19 @@
-//! What a run came to, and the one line that says so.
+//! The result of a run, and its line in the log.
 
 use crate::datadog::Dropped;
 use crate::heartbeat::Share;
-use crate::{Error, Outcome, Sample};
+use crate::{Deliveries, Error, Sample};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// The collector's word.
+    /// The collector's name.
     pub collector: &'static str,
     /// The run's time.
     pub now: Timestamp,
-    /// Whether the run came too late to say anything.
+    /// Whether the run came too late to send its points.
     pub late: bool,
     /// The targets with what became of their parts.
     pub shares: Vec<Share>,
@@ -26,7 +26,7 @@ pub struct Report {
     /// How long the run took.
     pub took: Duration,
     /// What became of the payloads; nothing when none were to be sent.
-    pub outcome: Option<Outcome>,
+    pub deliveries: Option<Deliveries>,
 }
 
 impl Report {
@@ -41,23 +41,23 @@ impl Report {
         self.shares.iter().filter_map(|share| Some((share.target.as_str(), share.failed.as_ref()?)))
     }
 
-    /// What makes the run a failure, if anything does: a sink that will take nothing before a person has done something,
-    /// points that are neither delivered nor kept, a target that could not be read at all. A part that failed alone
+    /// What makes the run a failure, if anything does: a sink that accepts nothing until a person has done something,
+    /// points that are neither delivered nor stored, a target that could not be read at all. A part that failed alone
     /// does not.
     #[must_use]
     pub fn failure(mut self) -> Option<Error> {
-        let outcome = self.outcome.take().unwrap_or_default();
-        if let Some(refused) = outcome.refused {
+        let deliveries = self.deliveries.take().unwrap_or_default();
+        if let Some(refused) = deliveries.refused {
             return Some(Error::Intake { what: refused });
         }
-        if outcome.lost > 0 {
-            let what = format!("{} payloads are neither delivered nor in the spool", outcome.lost);
+        if deliveries.lost > 0 {
+            let what = format!("{} payloads are neither delivered nor in the spool", deliveries.lost);
             return Some(Error::Intake { what });
         }
         self.shares.into_iter().find_map(|share| share.failed)
     }
 
-    /// The one line that sums the run up.
+    /// Logs the run in one line.
     pub(crate) fn log(&self) {
         let gaps: Vec<String> = self
             .shares
@@ -65,7 +65,7 @@ impl Report {
             .flat_map(|share| share.findings.gaps.keys().map(move |part| format!("{}/{part}", share.target)))
             .collect();
         let pending: u64 = self.shares.iter().flat_map(|share| share.findings.pending.values()).sum();
-        let outcome = self.outcome.as_ref();
+        let sent = self.deliveries.as_ref();
         tracing::info!(
             collector = self.collector,
             now = %self.now,
@@ -78,12 +78,12 @@ impl Report {
             samples = self.samples.len(),
             dropped = self.dropped.values().sum::<usize>(),
             calls = self.calls,
-            accepted = outcome.map(|outcome| outcome.accepted),
-            rejected = outcome.map(|outcome| outcome.rejected),
-            spooled = outcome.map(|outcome| outcome.spooled),
-            lost = outcome.map(|outcome| outcome.lost),
-            recovered = outcome.map(|outcome| outcome.recovered),
-            expired = outcome.map(|outcome| outcome.expired),
+            accepted = sent.map(|sent| sent.accepted),
+            rejected = sent.map(|sent| sent.rejected),
+            spooled = sent.map(|sent| sent.spooled),
+            lost = sent.map(|sent| sent.lost),
+            recovered = sent.map(|sent| sent.recovered),
+            expired = sent.map(|sent| sent.expired),
             seconds = self.took.as_secs_f64(),
             "run"
         );

@@ -1,11 +1,11 @@
-//! Scores: each puts a value of the same run between 0 and 1.
+//! Scores: each maps a value of the run to a number between 0 and 1.
 
-use crate::{Metric, Reads, Sample, stats};
+use crate::{Metric, Sample, Selector, stats};
 use std::collections::BTreeMap;
 
-/// How several samples of a source become the one value of a score.
+/// How several samples become the one value of a score.
 #[derive(Debug, Clone, Copy)]
-pub enum Together {
+pub enum Combine {
     /// Their sum.
     Sum,
     /// Their mean.
@@ -18,14 +18,14 @@ pub struct Score {
     /// The row of the score.
     pub metric: &'static Metric,
     /// What it scores.
-    pub reads: Reads,
-    /// How the members of the source are taken together, where the score has fewer tags than they.
-    pub together: Together,
-    /// The value's worth; nothing where the value has none.
+    pub reads: Selector,
+    /// How the samples are combined, where the score has fewer tags than they have.
+    pub combine: Combine,
+    /// The score of a value; nothing where the value has none.
     pub points: fn(f64) -> Option<f64>,
 }
 
-/// Scores what is known in these samples; where a source is absent so is its score.
+/// The scores of these samples; where a value is unknown, its score is absent.
 #[must_use]
 pub fn scores(scores: &'static [Score], samples: &[Sample]) -> Vec<Sample> {
     scores.iter().flat_map(|score| score.of(samples)).collect()
@@ -39,9 +39,9 @@ impl Score {
             groups.entry(tags).or_default().extend(sample.value());
         }
         let one = |(tags, values): (Vec<(&'static str, String)>, Vec<f64>)| {
-            let value = match self.together {
-                Together::Sum => (!values.is_empty()).then(|| values.iter().sum()),
-                Together::Mean => stats::mean(&values),
+            let value = match self.combine {
+                Combine::Sum => (!values.is_empty()).then(|| values.iter().sum()),
+                Combine::Mean => stats::mean(&values),
             };
             let sample = self.metric.maybe(value.and_then(self.points));
             tags.into_iter().fold(sample, |sample, (key, value)| sample.tag(key, value))
@@ -64,8 +64,8 @@ mod tests {
 
     static SCORES: &[Score] = &[Score {
         metric: &FOM,
-        reads: Reads { metric: &PASSING, having: &[("role", "benchmark")], lacking: &[] },
-        together: Together::Mean,
+        reads: Selector { metric: &PASSING, having: &[("role", "benchmark")], lacking: &[] },
+        combine: Combine::Mean,
         points: |x| (x >= 0.0).then_some(x),
     }];
 

@@ -1,4 +1,4 @@
-//! Ratio, mean and percentile: each answers `None` where there is nothing to say.
+//! Ratio, mean and percentile: each returns `None` for an empty set.
 
 /// `part / whole`, or nothing when the whole is zero.
 #[must_use]

@@ -24,7 +24,7 @@ pub struct Store {
     backend: Backend,
     meter: Meter,
     deadlines: Deadlines,
-    /// The run in which the store failed for good, and why: it is not asked again in it.
+    /// The run in which the store failed for good, and why: it is not used again in that run.
     failed: Arc<Mutex<Option<(u64, String)>>>,
 }
 
@@ -48,13 +48,13 @@ impl fmt::Debug for Store {
 pub struct Object {
     /// Its content.
     pub bytes: Vec<u8>,
-    /// What tells this content from any other under the key.
+    /// Identifies this content of the key.
     pub version: Version,
-    /// Whether it is larger than was to be read: then it has no content here, and can still be replaced.
+    /// Whether it is too large to be read: then it has no content here, and can still be replaced.
     pub is_too_large: bool,
 }
 
-/// What tells one content of a key from another.
+/// Identifies one content of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(String);
 
@@ -103,9 +103,9 @@ impl Store {
         failed.as_ref().filter(|(run, _)| *run == self.meter.run()).map(|(_, why)| why.clone())
     }
 
-    /// A call within the time that there is; those of the SDK are boxed, because they are too large for a stack. After the first that failed for good the store is asked for nothing more in
-    /// this run: each call would wait as long again.
-    async fn asked<T>(&self, what: impl FnOnce() -> String, call: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Makes a call within the time that is left; those of the SDK are boxed, because they are too large for a stack. After
+    /// the first that failed for good no more are made in this run: each would wait as long again.
+    async fn call<T>(&self, what: impl FnOnce() -> String, call: impl Future<Output = Result<T>>) -> Result<T> {
         if let Some(why) = self.failure() {
             return Err(Error::store(what(), format!("it failed before in this run: {why}")));
         }
@@ -131,14 +131,14 @@ impl Store {
     /// The object under this key, if there is one; without its content where that is more than so many bytes.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// When the store fails.
     pub async fn get(&self, key: &str, largest: usize) -> Result<Option<Object>> {
         let what = || format!("read {key}");
         match &self.backend {
             #[cfg(any(test, feature = "testing"))]
             Backend::Fused(store, fuse) => fuse.around(Box::pin(store.get(key, largest))).await,
-            Backend::Directory(root) => self.asked(what, directory::get(root.join(key), key, largest)).await,
-            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.get(key, largest))).await,
+            Backend::Directory(root) => self.call(what, directory::get(root.join(key), key, largest)).await,
+            Backend::Bucket(bucket) => self.call(what, Box::pin(bucket.get(key, largest))).await,
         }
     }
 
@@ -151,8 +151,8 @@ impl Store {
         match &self.backend {
             #[cfg(any(test, feature = "testing"))]
             Backend::Fused(store, fuse) => fuse.around(Box::pin(store.put(key, bytes))).await,
-            Backend::Directory(root) => self.asked(what, directory::put(root.join(key), key, bytes)).await,
-            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.put(key, bytes))).await,
+            Backend::Directory(root) => self.call(what, directory::put(root.join(key), key, bytes)).await,
+            Backend::Bucket(bucket) => self.call(what, Box::pin(bucket.put(key, bytes))).await,
         }
     }
 
@@ -166,37 +166,37 @@ impl Store {
             #[cfg(any(test, feature = "testing"))]
             Backend::Fused(store, fuse) => fuse.around(Box::pin(store.put_if(key, bytes, seen))).await,
             Backend::Directory(root) => {
-                self.asked(what, directory::put_if(root.clone(), key, bytes, seen.cloned())).await
+                self.call(what, directory::put_if(root.clone(), key, bytes, seen.cloned())).await
             }
-            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.put_if(key, bytes, seen))).await,
+            Backend::Bucket(bucket) => self.call(what, Box::pin(bucket.put_if(key, bytes, seen))).await,
         }
     }
 
     /// Removes what is under this key, if anything.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let what = || format!("delete {key}");
         match &self.backend {
             #[cfg(any(test, feature = "testing"))]
             Backend::Fused(store, fuse) => fuse.around(Box::pin(store.delete(key))).await,
-            Backend::Directory(root) => self.asked(what, directory::delete(root.join(key), key)).await,
-            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.delete(key))).await,
+            Backend::Directory(root) => self.call(what, directory::delete(root.join(key), key)).await,
+            Backend::Bucket(bucket) => self.call(what, Box::pin(bucket.delete(key))).await,
         }
     }
 
     /// The keys with this prefix, which ends in a slash, ascending; at most so many of them.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// When the store fails.
     pub async fn list(&self, prefix: &str, most: usize) -> Result<Vec<String>> {
         let what = || format!("list {prefix}");
         let mut keys = match &self.backend {
             #[cfg(any(test, feature = "testing"))]
             Backend::Fused(store, fuse) => fuse.around(Box::pin(store.list(prefix, most))).await?,
-            Backend::Directory(root) => self.asked(what, directory::list(root.clone(), prefix)).await?,
-            Backend::Bucket(bucket) => self.asked(what, Box::pin(bucket.list(prefix, most))).await?,
+            Backend::Directory(root) => self.call(what, directory::list(root.clone(), prefix)).await?,
+            Backend::Bucket(bucket) => self.call(what, Box::pin(bucket.list(prefix, most))).await?,
         };
         keys.sort();
         keys.truncate(most);

@@ -1,4 +1,4 @@
-//! The units that Datadog knows, as far as rows have them.
+//! The units of Datadog that our metrics use.
 
 macro_rules! units {
     ($($unit:ident $word:literal)*) => {

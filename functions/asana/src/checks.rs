@@ -1,7 +1,7 @@
 //! What the collector judges: its check, and its score between 0 and 1.
 
 use crate::metrics;
-use shared::{Check, Condition, Operator, Reads, Score, Together, Word, check};
+use shared::{Check, Combine, Condition, Operator, Score, Selector, Word, check};
 
 /// Every check of the collector.
 pub static CHECKS: &[Check] = &[check! {
@@ -13,8 +13,8 @@ pub static CHECKS: &[Check] = &[check! {
 /// Every score of the collector.
 pub static SCORES: &[Score] = &[Score {
     metric: &metrics::SCORE_BUGS,
-    reads: Reads { metric: &metrics::BUGS_BY_LABEL, having: &[("label", "training")], lacking: &[] },
-    together: Together::Sum,
+    reads: Selector { metric: &metrics::BUGS_BY_LABEL, having: &[("label", "training")], lacking: &[] },
+    combine: Combine::Sum,
     points: |bugs| Some((1.0 - bugs / 3.0).clamp(0.0, 1.0)),
 }];
 

@@ -123,7 +123,7 @@ fn named(env: &Env, variable: Variable) -> Result<Vec<Named>> {
     for (alias, gid) in env.targets(variable)? {
         check_gid(variable, &gid)?;
         if !seen.insert(gid.clone()) {
-            return Err(variable.refused(format!("the identifier of `{alias}` stands twice")));
+            return Err(variable.refused(format!("the identifier of `{alias}` is listed twice")));
         }
         all.push(Named { alias, gid });
     }
@@ -153,7 +153,7 @@ fn labels(env: &Env) -> Result<Vec<String>> {
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = labels.iter().find(|label| !seen.insert(shared::tags::value("label", label))) {
-        return Err(BUGS_LABELS.refused(format!("`{twice}` stands twice, as tags tell labels apart")));
+        return Err(BUGS_LABELS.refused(format!("`{twice}` is listed twice, as tags tell labels apart")));
     }
     Ok(labels)
 }

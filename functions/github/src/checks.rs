@@ -1,7 +1,7 @@
 //! What the collector judges: its checks, and its scores between 0 and 1.
 
 use crate::metrics;
-use shared::{Check, Condition, Operator, Reads, Score, Together, Word, check};
+use shared::{Check, Combine, Condition, Operator, Score, Selector, Word, check};
 
 /// How long a pull request may take from opening to merge.
 pub(crate) const CYCLE_TIME: Condition = Condition::new(Operator::AtMost, 48.0).suffix("h");
@@ -90,8 +90,8 @@ pub static SCORES: &[Score] = &[
     score(&metrics::SCORE_STALE, &metrics::PRS_STALE, |pulls| falling(pulls, 0.0, 50.0)),
     score(&metrics::SCORE_CYCLE_TIME, &metrics::PRS_CYCLE_TIME_MEAN, |hours| falling(hours, 24.0, 72.0)),
     Score {
-        reads: Reads { metric: &metrics::CI_WORKFLOW_PASSING, having: &[("role", "benchmark")], lacking: &[] },
-        together: Together::Mean,
+        reads: Selector { metric: &metrics::CI_WORKFLOW_PASSING, having: &[("role", "benchmark")], lacking: &[] },
+        combine: Combine::Mean,
         ..score(&metrics::SCORE_BENCHMARKS, &metrics::CI_WORKFLOW_PASSING, Some)
     },
     score(&metrics::SCORE_FORCE_MERGES, &metrics::FORCE_MERGES, |events| falling(events, 0.0, 14.0)),
@@ -101,7 +101,7 @@ pub static SCORES: &[Score] = &[
 
 /// The score of a row that has one value for a repository.
 const fn score(row: &'static shared::Metric, source: &'static shared::Metric, points: fn(f64) -> Option<f64>) -> Score {
-    Score { metric: row, reads: Reads { metric: source, having: &[], lacking: &[] }, together: Together::Sum, points }
+    Score { metric: row, reads: Selector { metric: source, having: &[], lacking: &[] }, combine: Combine::Sum, points }
 }
 
 /// 1 up to the best value, 0 from the worst, a straight line between.

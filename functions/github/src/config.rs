@@ -204,7 +204,7 @@ fn repos(env: &Env) -> Result<Vec<String>> {
             return Err(REPOS.refused(format!("`{repo}` is not owner/name")));
         }
         if !seen.insert(repo.to_lowercase()) {
-            return Err(REPOS.refused(format!("`{repo}` stands twice")));
+            return Err(REPOS.refused(format!("`{repo}` is listed twice")));
         }
     }
     if repos.is_empty() {
@@ -238,7 +238,7 @@ fn bug_labels(env: &Env) -> Result<Vec<String>> {
     let mut seen = BTreeSet::from(["any".to_owned()]);
     for label in &labels {
         if !seen.insert(label.to_lowercase()) {
-            return Err(BUG_LABELS.refused(format!("`{label}` stands twice, or is the word for all issues")));
+            return Err(BUG_LABELS.refused(format!("`{label}` is listed twice, or is the word for all issues")));
         }
     }
     if labels.len() > MOST_BUG_LABELS {

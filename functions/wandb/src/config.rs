@@ -109,7 +109,7 @@ fn targets(env: &Env) -> Result<Vec<Target>> {
             return Err(PROJECTS.refused(format!("`{place}` is not entity/project")));
         };
         if !places.insert(place.clone()) {
-            return Err(PROJECTS.refused(format!("`{place}` stands twice")));
+            return Err(PROJECTS.refused(format!("`{place}` is listed twice")));
         }
         let key = env.required_secret_for("WANDB_API_KEY", &alias, HINT)?;
         targets.push(Target { alias, entity: entity.to_owned(), project: project.to_owned(), key });

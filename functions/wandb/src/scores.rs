@@ -1,7 +1,7 @@
 //! Scores of the project between 0 and 1.
 
 use crate::metrics;
-use shared::{Metric, Reads, Score, Together};
+use shared::{Combine, Metric, Score, Selector};
 
 /// Every score of the collector; a source with several run types counts as their sum.
 pub static SCORES: &[Score] = &[
@@ -15,7 +15,7 @@ pub static SCORES: &[Score] = &[
 ];
 
 const fn score(metric: &'static Metric, reads: &'static Metric, points: fn(f64) -> Option<f64>) -> Score {
-    Score { metric, reads: Reads { metric: reads, having: &[], lacking: &[] }, together: Together::Sum, points }
+    Score { metric, reads: Selector { metric: reads, having: &[], lacking: &[] }, combine: Combine::Sum, points }
 }
 
 const fn clamp(x: f64) -> f64 {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// The most series that a run may send of one target; far above what a collector says, far below what would hurt.
+/// The most series that a run may send of one target; far above what a collector emits, far below what would be expensive.
 pub(crate) const MOST_SERIES: usize = 20_000;
 
 /// Why a sample is not sent; a closed set.
@@ -28,7 +28,7 @@ pub(crate) fn add(sum: &mut Dropped, more: &Dropped) {
     }
 }
 
-/// Sorts out what may not be sent; samples without a value are left out and are no loss.
+/// Splits off what may not be sent; samples without a value are left out and not counted.
 pub(crate) fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Timestamp) -> (Vec<Sample>, Dropped) {
     let mut refused: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
     let mut seen = Seen::default();
@@ -55,7 +55,7 @@ pub(crate) fn admit(samples: Vec<Sample>, base: &Base, now: Timestamp, wall: Tim
     (admitted, dropped)
 }
 
-/// What of a series tells its samples apart: the time of a slot, or the thing that was observed.
+/// What distinguishes the samples of a series: the time of a slot, or the thing that was observed.
 type Place = (Option<Timestamp>, Option<String>);
 
 /// What was admitted so far.
@@ -67,11 +67,11 @@ struct Seen {
 }
 
 impl Seen {
-    /// Notes a sample, unless it is there already or its target has all the series that it may have.
+    /// Records a sample, unless it is there already or its target has all the series that it may have.
     fn refusal(&mut self, sample: &Sample) -> Option<&'static str> {
         let series = sample.series();
         if !self.places.contains_key(&series) {
-            // What the run says of a target counts as that target's, too.
+            // What the run reports about a target counts as that target's, too.
             let target = sample.target.clone().or_else(|| sample.tag_value("target").map(Arc::from));
             let number = self.series.entry(target).or_default();
             if *number == MOST_SERIES {

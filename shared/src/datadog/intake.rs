@@ -1,4 +1,4 @@
-//! Delivers payloads: what Datadog will not take whole is cut in two, what it cannot take now comes back.
+//! Delivers payloads: what Datadog refuses is split in two, what it cannot accept now is returned.
 
 use super::{Endpoint, Payload};
 use crate::http::was_never_sent;
@@ -15,8 +15,8 @@ pub(crate) const PUSH_ERRORS: [&str; 4] = ["rejected", "rate_limited", "server",
 /// How many requests a payload may cost while its bad series are searched for.
 const SEARCH: usize = 200;
 
-/// With so many pieces refused and not a single one taken, it is the way that is wrong and not the series.
-const HOPELESS: usize = 31;
+/// After so many refused pieces and not one accepted, the address or a proxy is wrong, and not the series.
+const ALL_REFUSED: usize = 31;
 
 /// The largest answer of Datadog's that is read.
 const LARGEST: usize = 1024 * 1024;
@@ -25,7 +25,7 @@ const LARGEST: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Intake {
     http: Http,
-    /// For observations, which add up: what may have been taken is not sent again.
+    /// For observations, which add up: what may have been accepted is not sent again.
     once: Http,
     base: String,
     site: String,
@@ -42,13 +42,13 @@ impl fmt::Debug for Intake {
 pub struct Delivery {
     /// Series that were accepted.
     pub accepted: usize,
-    /// Series that Datadog refuses for what they are, while it takes others.
+    /// Series that Datadog rejects while it accepts others.
     pub rejected: usize,
-    /// What it could not take now, with the kind of failure that kept it.
+    /// What it could not accept now, with the kind of failure.
     pub undelivered: Vec<(Payload, &'static str)>,
     /// Failures of payloads that are not kept for a later run, by kind.
     pub errors: BTreeMap<&'static str, u64>,
-    /// Why no run will get through before a person has done something, if that is so.
+    /// Why nothing is accepted until a person has done something, if that is so.
     pub refused: Option<String>,
 }
 
@@ -87,11 +87,11 @@ impl Intake {
         }
     }
 
-    /// Delivers payloads one after the other. After the first that cannot be taken now, the rest comes back untried.
-    /// `open` says that Datadog took something else of this run: without that, and where everything here is refused, it
-    /// is the way that is wrong, so that everything comes back.
-    pub async fn deliver(&self, payloads: Vec<Payload>, open: bool) -> Delivery {
-        let mut search = Search { open, ..Search::default() };
+    /// Delivers payloads one after the other. After the first that cannot be accepted now, the rest is returned untried.
+    /// `is_open` says that Datadog accepted something else of this run: without that, and where everything here is refused,
+    /// the address or a proxy is wrong, and everything is returned.
+    pub async fn deliver(&self, payloads: Vec<Payload>, is_open: bool) -> Delivery {
+        let mut search = Search { is_open, ..Search::default() };
         let mut payloads = payloads.into_iter();
         for payload in payloads.by_ref() {
             if let Some(kind) = self.deliver_one(payload, &mut search).await {
@@ -103,31 +103,31 @@ impl Intake {
     }
 
     /// Sends a payload of observations once, whole.
-    pub(crate) async fn observe(&self, payload: &Payload) -> std::result::Result<(), Unobserved> {
+    pub(crate) async fn observe(&self, payload: &Payload) -> std::result::Result<(), NotAccepted> {
         if self.once.deadlines().left(Duration::MAX).is_none() {
             // Without time nothing is sent, so that no answer can be lost.
-            return Err(Unobserved::Closed { kind: "network", refused: None, is_answered: true });
+            return Err(NotAccepted::Unavailable { kind: "network", refused: None, is_answered: true });
         }
         let Err(error) = self.post(payload).await else { return Ok(()) };
         Err(match error {
-            Error::Status { status: 400 | 413, .. } => Unobserved::Unfit,
+            Error::Status { status: 400 | 413, .. } => NotAccepted::Invalid,
             error => {
                 let mut search = Search::default();
                 let kind = search.failed(&error, self);
-                // Behind a gateway that gave up somebody may have taken it all the same.
+                // Behind a gateway that gave up, Datadog may have accepted it all the same.
                 let lost = matches!(
                     error,
                     Error::Network { .. } | Error::Timeout { .. } | Error::Status { status: 502 | 504, .. }
                 );
                 let is_answered = !lost || was_never_sent(&error);
-                Unobserved::Closed { kind, refused: search.delivery.refused, is_answered }
+                NotAccepted::Unavailable { kind, refused: search.delivery.refused, is_answered }
             }
         })
     }
 
-    /// Delivers one payload; the kind of failure when there is no use in trying another one now.
+    /// Delivers one payload; the kind of failure when it is of no use to try another one now.
     async fn deliver_one(&self, payload: Payload, search: &mut Search) -> Option<&'static str> {
-        // The large pieces first: one that is taken shows soonest that the way is right.
+        // The large pieces first: one that is accepted shows soonest that the address is right.
         let mut waiting = VecDeque::from([payload]);
         let mut requests = 0;
         while let Some(payload) = waiting.pop_front() {
@@ -139,7 +139,7 @@ impl Intake {
                 }
                 Err(error) => error,
             };
-            let may_be_cut = matches!(error, Error::Status { status: 400 | 413, .. }) && !search.is_hopeless();
+            let may_be_cut = matches!(error, Error::Status { status: 400 | 413, .. }) && !search.is_all_refused();
             if !may_be_cut {
                 let kind = search.failed(&error, self);
                 let rest = std::mem::take(&mut search.refused).into_iter().map(|(payload, _)| payload);
@@ -181,42 +181,42 @@ impl Intake {
     }
 }
 
-/// Why observations were not taken.
+/// Why observations were not accepted.
 #[derive(Debug)]
-pub(crate) enum Unobserved {
-    /// Something in the payload is wrong, and none of it was taken.
-    Unfit,
-    /// Nothing can be taken now.
-    Closed {
+pub(crate) enum NotAccepted {
+    /// Something in the payload is wrong, and none of it was accepted.
+    Invalid,
+    /// Nothing can be accepted now.
+    Unavailable {
         /// The kind of failure.
         kind: &'static str,
         /// Why a person has to do something first, if that is so.
         refused: Option<String>,
-        /// Whether it is known that nothing was taken; else an answer was lost.
+        /// Whether it is known that nothing was accepted; else an answer was lost.
         is_answered: bool,
     },
 }
 
-/// The search for what Datadog will not take.
+/// The search for what Datadog rejects.
 #[derive(Default)]
 struct Search {
     delivery: Delivery,
-    open: bool,
+    is_open: bool,
     cut: usize,
     refused: Vec<(Payload, Error)>,
 }
 
 impl Search {
-    fn is_hopeless(&self) -> bool {
-        !self.open && self.delivery.accepted == 0 && self.cut + self.refused.len() >= HOPELESS
+    fn is_all_refused(&self) -> bool {
+        !self.is_open && self.delivery.accepted == 0 && self.cut + self.refused.len() >= ALL_REFUSED
     }
 
-    /// Notes why nothing more can be taken now.
+    /// Records why nothing more can be accepted now.
     fn failed(&mut self, error: &Error, intake: &Intake) -> &'static str {
         let kind = kind(error);
         if kind == "rejected" {
             let why = match error {
-                // Datadog knows a key on one site alone, and elsewhere it looks like a wrong one.
+                // A key is valid on one site only, and looks like a wrong one on the others.
                 Error::Auth { what, .. } => format!("{what}; is the key of the site {}?", intake.site),
                 other => format!("{other}; is there a proxy in the way, or a wrong address?"),
             };
@@ -227,11 +227,11 @@ impl Search {
         kind
     }
 
-    /// Tells series that are wrong from a way that is, once a payload is through.
+    /// Decides at the end of a payload whether the refused series are wrong, or the address is.
     fn end_payload(&mut self) {
-        let way_is_right = self.open || self.delivery.accepted > 0;
+        let is_right_address = self.is_open || self.delivery.accepted > 0;
         let refused = std::mem::take(&mut self.refused);
-        if way_is_right {
+        if is_right_address {
             for (payload, error) in refused {
                 let body: String = String::from_utf8_lossy(&payload.plain()).chars().take(400).collect();
                 tracing::error!(error = %error, series = payload.len(), body, "datadog rejects these series");
@@ -239,7 +239,7 @@ impl Search {
                 self.delivery.rejected += payload.len();
             }
         } else if let Some((_, error)) = refused.first() {
-            let why = format!("{error}, and everything else of this run is refused as well");
+            let why = format!("{error}, and everything else of this run is refused too");
             self.delivery.refused.get_or_insert(why);
             let whole = Payload::joined(refused.into_iter().map(|(payload, _)| payload));
             self.delivery.undelivered.extend(whole.map(|payload| (payload, "rejected")));
@@ -348,8 +348,8 @@ mod tests {
             (Reply::status(302).header("location", "https://sso.example.com/"), 1),
             (page(), 1),
             (Reply::status(200), 1),
-            (Reply::status(400), HOPELESS + 1),
-            (Reply::status(413), HOPELESS + 1),
+            (Reply::status(400), ALL_REFUSED + 1),
+            (Reply::status(413), ALL_REFUSED + 1),
         ] {
             let answer = reply.clone();
             let (delivery, fake) = deliver(500, move |_, _| answer.clone()).await;

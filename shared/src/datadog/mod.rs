@@ -1,4 +1,4 @@
-//! The sink: samples become bodies, bodies are delivered, what was not taken is kept.
+//! The sink: samples become bodies, bodies are delivered, what was not accepted is stored.
 
 mod admit;
 mod base;
@@ -12,7 +12,7 @@ pub(crate) use admit::{AHEAD, OLDEST, REASONS, add, admit};
 pub use base::Base;
 pub use encode::encode;
 pub use intake::{Delivery, Intake};
-pub(crate) use intake::{PUSH_ERRORS, Unobserved};
+pub(crate) use intake::{NotAccepted, PUSH_ERRORS};
 pub(crate) use payload::Endpoint;
 pub use payload::{LIMITS, Limits, Payload};
 pub(crate) use spool::{Found, Spool};

@@ -1,4 +1,4 @@
-//! One body: where it goes, how large it may be, and how it is cut in two. Pure.
+//! One body: where it goes, how large it may be, and how it is split in two. Pure.
 
 use crate::{Error, Result};
 use flate2::Compression;
@@ -78,7 +78,7 @@ impl Endpoint {
 pub(super) const OPEN: &[u8] = br#"{"series":["#;
 pub(super) const CLOSE: &[u8] = b"]}";
 
-/// One body, ready to be sent; it can be cut in two where Datadog will not take it whole.
+/// One body, ready to be sent; it can be split in two where Datadog refuses it.
 #[derive(Debug, Clone)]
 pub struct Payload {
     endpoint: Endpoint,
@@ -96,7 +96,7 @@ impl Payload {
         Ok(payload)
     }
 
-    /// A payload again from the JSON of its body.
+    /// A payload from the JSON of its body.
     pub(crate) fn from_plain(endpoint: Endpoint, plain: &str) -> Result<Self> {
         #[derive(serde::Deserialize)]
         struct Body<'a> {
@@ -114,7 +114,7 @@ impl Payload {
         Self::new(endpoint, items, ends)
     }
 
-    /// A payload of observations again from the JSON of its body.
+    /// A payload of observations from the JSON of its body.
     pub(crate) fn observations(plain: &str) -> Result<Self> {
         Self::from_plain(Endpoint::Distribution, plain)
     }
@@ -140,7 +140,7 @@ impl Payload {
         &self.compressed
     }
 
-    /// The same as text, for keeping it.
+    /// The same as text, for storing it.
     pub(crate) fn text(&self) -> String {
         // It was written as JSON by us, or came in as text.
         String::from_utf8_lossy(&self.plain()).into_owned()
@@ -158,7 +158,7 @@ impl Payload {
         Ok(Some((first, Self::new(self.endpoint, self.items[cut..].to_vec(), ends)?)))
     }
 
-    /// The series of several pieces of one payload in one again; nothing of nothing.
+    /// The pieces of one payload joined again; nothing of no pieces.
     pub(super) fn joined(pieces: impl Iterator<Item = Self>) -> Option<Self> {
         pieces.reduce(|mut whole, piece| {
             let shift = whole.items.len();

@@ -1,4 +1,4 @@
-//! Keeps gauges and a run's own counts that Datadog did not take, for the next runs of the same function and scope.
+//! Stores gauges and a run's own counts that Datadog did not accept, for the next runs of the same function and scope.
 
 use super::{Endpoint, OLDEST, PUSH_ERRORS, Payload};
 use crate::{Error, Result, Store, http};
@@ -26,7 +26,7 @@ const LARGEST: usize = 16 * 1024 * 1024;
 pub(crate) struct Entry {
     /// When its oldest point becomes too old for Datadog.
     expires: Timestamp,
-    /// The kind of failure that brought it here; whoever delivers it or gives it up counts it.
+    /// The kind of failure that brought it here; the run that delivers it or gives it up counts it.
     pub kind: String,
     body: String,
 }
@@ -49,9 +49,9 @@ pub(crate) struct Spool {
     store: Store,
     collector: &'static str,
     scope: String,
-    /// What the clock on the wall says.
+    /// The time by the clock.
     wall: Timestamp,
-    /// How long Datadog takes points of the entries.
+    /// How long Datadog accepts points of the entries.
     lasts: SignedDuration,
 }
 
@@ -66,7 +66,7 @@ impl Spool {
         format!("spool/{}", self.collector)
     }
 
-    /// What there is. Ages are told by the keys, so that nothing is read.
+    /// Lists the entries. Their ages stand in the keys, so that none is read.
     pub(crate) async fn look(&self) -> Result<Found> {
         let own = format!("{}/{}/", self.folder(), self.scope);
         let mut found = Found::default();
@@ -77,7 +77,7 @@ impl Spool {
             if self.is_expired(&key) {
                 found.expired.push(key);
             } else {
-                // What has no time in its key is no entry of ours, and is set aside when it is read.
+                // A key without a time is no entry of ours, and is set aside when it is read.
                 found.waiting.push((time.unwrap_or(Timestamp::MIN), key));
             }
         }
@@ -93,10 +93,10 @@ impl Spool {
         time_of(key).is_some_and(|time| time < self.wall - self.lasts)
     }
 
-    /// Keeps a payload whose points are of this time.
-    pub(crate) async fn keep(&self, payload: &Payload, now: Timestamp, kind: &str) -> Result<()> {
+    /// Stores a payload whose points are of this time.
+    pub(crate) async fn put(&self, payload: &Payload, now: Timestamp, kind: &str) -> Result<()> {
         let entry = Entry { expires: now + self.lasts, kind: kind.to_owned(), body: payload.text() };
-        // Two tries of a run may keep the same points, the later one with better values; two runs may do so at once.
+        // Two tries of a run may store the same points, the later one with better values; two runs may do so at once.
         let (unique, wall) = (RandomState::new().hash_one(std::process::id()), self.wall.as_millisecond());
         let key = format!("{}/{}/{:011}-{wall:014}-{unique:016x}", self.folder(), self.scope, now.as_second());
         self.store.put(&key, pack(&entry)?).await

@@ -8,7 +8,7 @@ const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The text of a variable.
 pub(crate) struct Document {
-    /// What it says.
+    /// Its content.
     pub text: String,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Debug for Document {
 }
 
 impl Document {
-    /// Reads a variable, wherever its text is; nothing where it is not set.
+    /// Reads a variable, inline or from its object; nothing where it is not set.
     ///
     /// # Errors
     /// When it names an object that is not there or is no text, which is a wrong configuration, or a store that fails.
@@ -43,7 +43,7 @@ async fn object(env: &Env, name: &str, place: &str) -> Result<String> {
     let unread = |why: String| refused(format!("the object {key} cannot be read: {why}"));
     let store = Store::bucket(env, bucket).await?;
     let object = store.get(key, LARGEST).await.map_err(|error| match error {
-        // Whoever tries again meets the same.
+        // Another try would find the same.
         error if is_absent(&error) => unread(error.with_causes()),
         Error::Store { source, .. } => Error::store(format!("read the object {key} that {name} names"), source),
         error => error,

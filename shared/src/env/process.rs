@@ -14,8 +14,8 @@ pub(super) struct Process {
 }
 
 impl Env {
-    /// The same variables for another collector in this process: its calls are counted apart, as they are where each is a
-    /// function.
+    /// The same variables for another collector in this process, whose calls are counted separately as in a function of its
+    /// own.
     #[must_use]
     pub fn apart(&self) -> Self {
         let process = Process { digester: self.digester(), ..Process::default() };
@@ -34,7 +34,7 @@ impl Env {
         &self.process.deadlines
     }
 
-    /// What tells people and names apart without saying them. Its key is read from the store before the first fetch.
+    /// Replaces people and names by digests. Its key is read from the store before the first fetch.
     #[must_use]
     pub fn digester(&self) -> Digester {
         self.process.digester.clone()

@@ -1,4 +1,4 @@
-//! Secrets: texts that cannot be printed, and the store that they can be read from again.
+//! Secrets: texts that cannot be printed, and can be read again from the store they came from.
 
 use crate::{Env, Error, Meter, Result, aws};
 use std::collections::BTreeMap;
@@ -34,9 +34,9 @@ impl Secret {
         self.value.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether it is another one than was used in a request that was sent then and refused. It is read again from the secret
-    /// store, unless somebody did so since: requests that are under way side by side are refused together. Where the store
-    /// does not answer there is no other: the failure is logged, and the refusal stays what went wrong.
+    /// Whether it has changed since a request that used this value was sent at this time, and was refused. It is read again
+    /// from the secret store, unless that was done since: requests made side by side are refused together. Where the store
+    /// fails it has not changed: the failure is logged, and the refusal remains the error.
     pub async fn is_renewed(&self, used: &str, sent: Instant) -> bool {
         let Some(vault) = &self.vault else { return false };
         let mut read = self.read.lock().await;
@@ -83,7 +83,7 @@ const SECRETS: aws::Service = aws::Service {
     endpoint: "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     attempt: Duration::from_secs(5),
     call: Duration::from_secs(10),
-    is_own: true,
+    is_internal: true,
 };
 
 /// One secret of Secrets Manager that holds a JSON object of texts.

@@ -1,4 +1,4 @@
-//! What all collectors are configured with, whatever they ask.
+//! The configuration that all collectors share.
 
 use super::document::Document;
 use crate::datadog::Base;

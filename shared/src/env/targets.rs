@@ -9,7 +9,7 @@ impl Env {
     /// key of the store.
     ///
     /// # Errors
-    /// When an alias is no such word, stands twice, or shares the name of its secret with another.
+    /// When an alias is no such word, is listed twice, or shares the name of its secret with another.
     pub fn targets(&self, variable: Variable) -> Result<Vec<(String, String)>> {
         self.targets_or(variable, |_| false)
     }
@@ -23,7 +23,7 @@ impl Env {
         let mut suffixes = BTreeSet::new();
         for (alias, value) in &pairs {
             if !(is_alias(alias) || alias == value && is_name(value)) {
-                let problem = format!("{} is not an alias of small letters, digits, `_` and `-`", quoted(alias));
+                let problem = format!("{} is not an alias of lower-case letters, digits, `_` and `-`", quoted(alias));
                 return Err(variable.refused(problem));
             }
             if alias == "all" {

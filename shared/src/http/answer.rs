@@ -7,17 +7,17 @@ use http::Response;
 pub type Answer = Response<Bytes>;
 
 /// Why an answer could not be read.
-pub(crate) enum Unread {
+pub(crate) enum ReadError {
     Broken(reqwest::Error),
     TooLarge,
 }
 
 /// Reads an answer to its end, or to the limit.
-pub(crate) async fn read(mut answer: reqwest::Response, largest: usize) -> std::result::Result<Answer, Unread> {
+pub(crate) async fn read(mut answer: reqwest::Response, largest: usize) -> std::result::Result<Answer, ReadError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await.map_err(Unread::Broken)? {
+    while let Some(chunk) = answer.chunk().await.map_err(ReadError::Broken)? {
         if body.len() + chunk.len() > largest {
-            return Err(Unread::TooLarge);
+            return Err(ReadError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }

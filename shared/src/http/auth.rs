@@ -1,4 +1,4 @@
-//! How a request proves who we are.
+//! The credentials of a request.
 
 use crate::{Error, Result, Secret};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -8,7 +8,7 @@ use std::fmt;
 /// The credentials of a client.
 #[derive(Clone)]
 pub enum Auth {
-    /// It does not, or the caller sees to it.
+    /// None, or the caller adds them.
     None,
     /// `Authorization: Bearer …`
     Bearer(Secret),

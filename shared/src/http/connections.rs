@@ -1,4 +1,4 @@
-//! The one way we make connections: rustls with ring, the roots that browsers trust, and one client a run.
+//! Connections: rustls with ring, the roots that browsers trust, and one client a run.
 
 use crate::{Error, Meter, Result};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer, pki_types::pem::PemObject};
@@ -41,7 +41,7 @@ impl Connections {
         if current.0 != run {
             match client(&self.0.config) {
                 Ok(fresh) => *current = (run, fresh),
-                Err(error) => tracing::warn!(%error, "no new client: the old one goes on"),
+                Err(error) => tracing::warn!(%error, "no new client can be made: the old one is used"),
             }
         }
         current.1.clone()

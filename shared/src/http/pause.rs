@@ -1,11 +1,11 @@
-//! How long to wait before asking again: what the upstream says, else a little longer each time.
+//! How long to wait before a retry: as long as the upstream asks, else a little longer each time.
 
 use crate::http::Answer;
 use http::{HeaderMap, StatusCode, header};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Whether an answer says "slow down": 429, or a 403 that names a pause or an empty quota, as GitHub's limits do.
+/// Whether an answer limits our rate: 429, or a 403 that names a pause or an empty quota, as GitHub's limits do.
 pub(crate) fn is_rate_limited(answer: &Answer) -> bool {
     let headers = answer.headers();
     let empty = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
@@ -20,8 +20,8 @@ pub(crate) fn is_rate_limited(answer: &Answer) -> bool {
 /// measured by the answer's own clock, so that ours may be wrong.
 pub(crate) fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let here = text("date").and_then(http_date);
-    let until = |then: i64| here.map(|here| Duration::from_secs((then - here).max(0).unsigned_abs()));
+    let server_time = text("date").and_then(http_date);
+    let until = |then: i64| server_time.map(|now| Duration::from_secs((then - now).max(0).unsigned_abs()));
     let retry_after = text("retry-after").and_then(|value| match value.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => http_date(value).and_then(until),

@@ -1,4 +1,4 @@
-//! Commits observations before they are sent: whenever the run dies, a later one can tell, and has what was under way.
+//! Commits observations before they are sent: when the run is killed, a later one finds what was being delivered.
 
 use super::run::Run;
 use super::target::Target;
@@ -16,18 +16,18 @@ pub(crate) const RACES: usize = 4;
 /// How many cursors are written side by side.
 pub(crate) const WRITES_AT_ONCE: usize = 16;
 
-/// What a target's observations came to.
+/// The committed observations of a target.
 #[derive(Debug, Default)]
 pub(crate) struct Committed {
     /// The target.
     pub target: String,
-    /// Observations that are on their way.
+    /// Observations that are being delivered.
     pub observations: Vec<Sample>,
     /// Observations that may not be sent.
     pub dropped: Dropped,
     /// Closed slots that were never sent and cannot be any more.
     pub missed_slots: usize,
-    /// Bodies that dead runs left, too old ones included, by the time of their points.
+    /// Bodies that killed runs left, too old ones included, by the time of their points.
     pub waiting: Vec<Timestamp>,
     /// Those of them that are too old for Datadog, with the kind of failure that kept them, where one is known.
     pub expired: Vec<Option<String>>,
@@ -52,7 +52,7 @@ pub(crate) struct Body {
     pub failed: Option<String>,
     /// How often it was sent without an answer.
     pub unanswered: u8,
-    /// Whether this run made it; else it was taken over from a dead one.
+    /// Whether this run made it; else it was taken over from a killed one.
     pub is_own: bool,
 }
 
@@ -88,7 +88,7 @@ impl Run<'_> {
             }
             read_again = Cursor::load(self.store, collector, name, self.wall).await?;
             found = &read_again;
-            // It may have been no lost race: our write had succeeded, its answer was lost, and somebody wrote since.
+            // Perhaps our write succeeded, its answer was lost, and another run wrote since.
             if let (Some(cursor), Some(version)) = (&found.cursor, &found.version)
                 && committed.is_in(cursor)
             {
@@ -111,7 +111,7 @@ impl Run<'_> {
         for Pending { id: old, failed, unanswered, body, .. } in step.taken {
             match Payload::observations(&body) {
                 Ok(payload) => {
-                    // Another run may take it over in this very moment, under an equal lease.
+                    // Another run may take it over at this moment, under an equal lease.
                     let id = new_id(target);
                     next.pending
                         .iter_mut()
@@ -120,7 +120,7 @@ impl Run<'_> {
                     committed.bodies.push(Body { id, payload, failed, unanswered, is_own: false });
                 }
                 Err(error) => {
-                    tracing::error!(target, error = error.with_causes(), "unreadable observations are given up");
+                    tracing::error!(target, error = error.with_causes(), "unreadable observations are dropped");
                     next.pending.retain(|pending| pending.id != old);
                     committed.expired.push(failed);
                 }
@@ -145,7 +145,7 @@ impl Committed {
     }
 }
 
-/// A name for a body that no other has.
+/// A unique name for a body.
 fn new_id(target: &str) -> String {
     format!("{:016x}", RandomState::new().hash_one(target))
 }
@@ -165,7 +165,7 @@ mod tests {
         TOOK = Distribution "test.took" in Hour by [], fold None, better Neither;
     }
 
-    /// The cursor of a target whose last run died with a body under way.
+    /// The cursor of a target whose last run was killed while it delivered a body.
     async fn dead(store: &Store, now: Timestamp) -> Loaded {
         let first = Cursor::step(&Loaded::default(), (now, now, now), "all", (&[], true));
         let mut cursor = first.next.unwrap();

@@ -1,10 +1,10 @@
-//! What a run sends: what was measured, and what the run says about itself, admitted and encoded.
+//! What a run sends: what was measured and its heartbeat, admitted and encoded.
 
 use super::commit::Committed;
 use super::run::Run;
 use crate::datadog::{Dropped, Endpoint, Found, Payload, add};
-use crate::heartbeat::{Counts, Pulse, Share};
-use crate::{Outcome, Result, Sample, Tally};
+use crate::heartbeat::{Counts, Heartbeat, Share};
+use crate::{Deliveries, Result, Sample, Tally};
 use jiff::Timestamp;
 
 /// What a run sends, observations apart.
@@ -21,14 +21,14 @@ pub(crate) struct Message {
 /// The bodies of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
-    /// Gauges and the run's own counts, what it says about itself first: they are kept where Datadog does not take them.
+    /// Gauges and the run's own counts, its heartbeat first: they are stored where Datadog does not accept them.
     pub points: Vec<Payload>,
     /// Counts of slots, which the next runs recount.
     pub slots: Vec<Payload>,
 }
 
 impl Message {
-    /// What was measured, with what the run says about itself; `dropped` is what was not sent before.
+    /// What was measured, with the heartbeat of the run; `dropped` is what was dropped so far.
     pub(crate) fn new(
         run: &Run<'_>,
         series: Vec<Sample>,
@@ -44,7 +44,7 @@ impl Message {
         let (slots, points): (Vec<Sample>, Vec<Sample>) = samples.iter().cloned().partition(Sample::is_slot);
         let (points, slots) = (run.encode(&points)?, run.encode(&slots)?);
         let bodies = committed.iter().flat_map(|one| &one.bodies).filter(|body| body.is_own).map(|body| &body.payload);
-        let pulse = Pulse {
+        let heartbeat = Heartbeat {
             shares,
             over_all: run.is_over_all(),
             is_repetition: run.is_repetition,
@@ -60,18 +60,18 @@ impl Message {
             .into(),
             waiting: found.map(|found| waiting(found, committed)),
         };
-        let (pulse, _) = run.admit(pulse.samples(run.now()));
-        // What is known to be right goes first: it shows whether Datadog takes anything.
-        let mut first = run.encode(&pulse)?;
+        let (heartbeat, _) = run.admit(heartbeat.samples(run.now()));
+        // The heartbeat goes first: it is known to be valid, and shows whether Datadog accepts anything.
+        let mut first = run.encode(&heartbeat)?;
         first.extend(points);
-        samples.extend(pulse);
+        samples.extend(heartbeat);
         Ok(Self { samples, dropped, payloads: Payloads { points: first, slots } })
     }
 }
 
 impl Run<'_> {
-    /// The rows that are known when everything else is delivered. Without its spool a run says nothing of that.
-    pub(crate) fn counts(&self, outcome: &Outcome, tally: &Tally, knows_spool: bool) -> Vec<Sample> {
+    /// The rows that are known when everything else is delivered; those of the spool only where it could be read.
+    pub(crate) fn counts(&self, deliveries: &Deliveries, tally: &Tally, knows_spool: bool) -> Vec<Sample> {
         let mut upstreams = self.meter.upstreams();
         upstreams.remove("datadog");
         let counts = Counts {
@@ -79,8 +79,8 @@ impl Run<'_> {
             scope: self.event.scope(),
             tally,
             upstreams: &upstreams,
-            push_errors: &outcome.errors,
-            expired: knows_spool.then_some(outcome.expired as u64),
+            push_errors: &deliveries.errors,
+            expired: knows_spool.then_some(deliveries.expired as u64),
         };
         self.admit(counts.samples()).0
     }

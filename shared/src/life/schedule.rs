@@ -1,13 +1,13 @@
-//! How the time of a run is divided, so that neither an upstream, nor the store, nor Datadog can take what the others need.
+//! How the time of a run is divided, so that no upstream, store or Datadog can take the time that the others need.
 
 use crate::Event;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
-/// The most that is kept of a run's time for delivering what it has.
+/// The most of a run's time that is reserved for delivery.
 const FOR_DELIVERY: Duration = Duration::from_secs(20);
 
-/// The moments of a run by which its steps are over.
+/// The deadlines of the steps of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
     /// When the run began.
@@ -18,8 +18,8 @@ pub(crate) struct Schedule {
     pub quarter: Duration,
     /// No upstream is asked after this.
     pub fetch: Instant,
-    /// What was fetched is kept by then.
-    pub keep: Instant,
+    /// What was fetched is stored by then.
+    pub store: Instant,
     /// Observations are committed by then.
     pub commit: Instant,
     /// The run's own points are sent by then.
@@ -43,7 +43,7 @@ impl Schedule {
             whole: time_left,
             quarter,
             fetch: before(1, 1),
-            keep: before(4, 5),
+            store: before(4, 5),
             commit: before(3, 5),
             send: before(1, 3),
             backlog: before(1, 6),
@@ -75,7 +75,7 @@ mod tests {
             let moments = [
                 started,
                 schedule.fetch,
-                schedule.keep,
+                schedule.store,
                 schedule.commit,
                 schedule.send,
                 schedule.backlog,

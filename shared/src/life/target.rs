@@ -10,11 +10,11 @@ use jiff::Timestamp;
 /// A target with what was measured of it.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// What became of its parts.
+    /// The result of its parts.
     pub share: Share,
     /// Its gauges and counts.
     pub series: Vec<Sample>,
-    /// What could be observed of it.
+    /// Everything that ended in it; the cursor decides what is new.
     pub observations: Vec<Sample>,
     /// What the store has in the place of its cursor.
     pub cursor: Loaded,
@@ -36,16 +36,16 @@ impl Target {
         self.share.parts.iter().all(|part| *part == STORE || self.share.findings.is_whole(*part))
     }
 
-    /// What it comes to where nothing of it is committed: later runs may have overtaken it all the same.
+    /// The result where nothing of it is committed: later runs may have overtaken it all the same.
     pub(crate) fn uncommitted(&self, now: Timestamp) -> Committed {
         let is_overtaken = self.cursor.cursor.as_ref().is_some_and(|cursor| now < cursor.until);
         Committed { target: self.share.target.clone(), is_overtaken, ..Committed::default() }
     }
 
-    /// Takes over what committing its observations came to.
-    pub(crate) fn learn(&mut self, committed: &Committed, now: Timestamp, dropped: &mut Dropped) {
+    /// Applies what committing its observations came to.
+    pub(crate) fn apply(&mut self, committed: &Committed, now: Timestamp, dropped: &mut Dropped) {
         if let Some(why) = &committed.gap {
-            self.share.lacks_store(why);
+            self.share.store_failed(why);
         }
         let is_newest = |sample: &&Sample| sample.time() == Some(now) && sample.value().is_some();
         let missed = committed.missed_slots * self.series.iter().filter(is_newest).count();

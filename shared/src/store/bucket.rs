@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 const S3: aws::Service =
-    aws::Service { upstream: UPSTREAM, endpoint: "S3_URL", attempt: ATTEMPT, call: CALL, is_own: true };
+    aws::Service { upstream: UPSTREAM, endpoint: "S3_URL", attempt: ATTEMPT, call: CALL, is_internal: true };
 
 // The name of a bucket often holds the number of an account, so that no message repeats it.
 
@@ -18,9 +18,9 @@ const LOST: [&str; 3] = ["PreconditionFailed", "NoSuchKey", "ConditionalRequestC
 
 /// Why an object was not read.
 enum Broken {
-    /// Its answer began, and broke off.
+    /// Its answer broke off.
     Off(Error),
-    /// There was none.
+    /// There was no answer, or an error.
     Failed(Error),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Bucket {
 impl Bucket {
     pub(super) async fn open(env: &Env, name: &str) -> Result<Self> {
         let config = aws::config(env, S3).await?;
-        // An S3 of one's own has no host name for each bucket.
+        // A local S3 has no host name for each bucket.
         let own = aws_sdk_s3::config::Builder::from(&config).force_path_style(env.get("S3_URL").is_some());
         Ok(Self { name: name.to_owned(), client: Client::from_conf(own.build()), meter: env.meter().clone() })
     }

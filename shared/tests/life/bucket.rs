@@ -91,7 +91,7 @@ async fn a_bucket_that_fails_answers_late_or_hangs_costs_no_point() {
         // Lambda would have ended it.
         assert!(started.elapsed() < time, "{fault:?}: {:?}", started.elapsed());
         assert!(report.shares.iter().all(|share| share.findings.gaps.contains_key("store")), "{fault:?}");
-        assert!(report.outcome.as_ref().unwrap().accepted > 0 && report.failure().is_none(), "{fault:?}");
+        assert!(report.deliveries.as_ref().unwrap().accepted > 0 && report.failure().is_none(), "{fault:?}");
         let points = stage.sink.points();
         let second = Some(now(1).as_second());
         assert!(points.sum("standin.things", second) > 0.0 && points.sum("collector.build", second) > 0.0, "{fault:?}");
@@ -134,14 +134,14 @@ async fn what_is_too_old_is_given_up_within_the_time_of_the_spool_and_costs_the_
     // Moving them all would take twice as long as the run has.
     stage.sandbox.faults().base_latency("s3", Duration::from_millis(150));
     let report = stage.run_within(1, Duration::from_secs(12)).await;
-    let outcome = report.outcome.as_ref().unwrap();
+    let outcome = report.deliveries.as_ref().unwrap();
     assert!(outcome.lost == 0 && outcome.spooled == 0 && report.is_up(), "{outcome:?}");
     let mut left = waiting();
     assert!(left > 0 && outcome.expired == 300 - left, "{left} of 300 are left: {outcome:?}");
     stage.sandbox.faults().base_latency("s3", Duration::ZERO);
     let mut slot = 2;
     while left > 0 {
-        let expired = stage.run(slot).await.outcome.unwrap().expired;
+        let expired = stage.run(slot).await.deliveries.unwrap().expired;
         assert!(expired > 0 && expired == left - waiting(), "{expired} of {left} in slot {slot}");
         (left, slot) = (waiting(), slot + 1);
     }
@@ -155,7 +155,7 @@ async fn a_bucket_that_is_well_is_not_taken_for_a_failed_one_where_our_own_time_
     stage.sink.answer(Some(Reply::Hang));
     // The run asks until the end of its time for that, and Datadog takes the rest.
     let report = stage.run_within(1, Duration::from_secs(6)).await;
-    let outcome = report.outcome.as_ref().unwrap();
+    let outcome = report.deliveries.as_ref().unwrap();
     assert!(outcome.lost == 0 && outcome.spooled > 0, "{outcome:?}");
     assert!(report.failure().is_none());
 }
@@ -169,7 +169,7 @@ async fn where_both_the_bucket_and_datadog_hang_the_log_says_what_was_lost() {
     let (started, journal) = (Instant::now(), Journal::keep());
     let report = stage.run_within(1, Duration::from_secs(12)).await;
     assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
-    assert!(report.outcome.as_ref().unwrap().lost > 0 && report.failure().is_some());
+    assert!(report.deliveries.as_ref().unwrap().lost > 0 && report.failure().is_some());
     let text = journal.text();
     assert!(text.contains("points are lost") && text.contains("\"message\":\"run\""), "{text}");
 }

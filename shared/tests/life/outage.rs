@@ -13,14 +13,14 @@ async fn what_datadog_did_not_take_for_half_an_hour_arrives_later_once_and_with_
     for (slot, status) in [(1, 500), (2, 503)] {
         stage.sink.answer(Some(Reply::status(status)));
         let report = stage.on_time(slot).await;
-        let outcome = report.outcome.as_ref().unwrap();
+        let outcome = report.deliveries.as_ref().unwrap();
         assert!(outcome.accepted == 0 && outcome.spooled >= 2 && outcome.lost == 0, "{outcome:?}");
         assert!(report.failure().is_none(), "spooled is safe");
     }
     stage.sink.answer(None);
     let waiting = stage.keys("spool/").await.len();
     let report = stage.on_time(3).await;
-    assert!(report.outcome.as_ref().unwrap().recovered > 0);
+    assert!(report.deliveries.as_ref().unwrap().recovered > 0);
     // Two targets with a body each, committed by the first of the two runs.
     let bodies = 4;
     assert!(sums_to(&report, "collector.spool.depth", waiting + bodies));
@@ -89,7 +89,7 @@ async fn an_entry_that_cannot_be_read_is_set_aside_with_the_reason_and_stops_nob
     }
     stage.sink.answer(None);
     let report = stage.on_time(2).await;
-    assert!(report.is_up() && report.outcome.unwrap().recovered > 0);
+    assert!(report.is_up() && report.deliveries.unwrap().recovered > 0);
     assert_eq!(stage.keys("spool/").await, Vec::<String>::new());
     for key in &bad {
         let why = stage.life.store().get(&format!("{}.why", key.replace("spool/", "expired/")), 1000).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_refused_key_fails_the_run_loudly_and_loses_nothing() {
     stage.on_time(0).await;
     stage.sink.answer(Some(Reply::status(403)));
     let report = stage.on_time(1).await;
-    assert_eq!(report.outcome.as_ref().unwrap().lost, 0);
+    assert_eq!(report.deliveries.as_ref().unwrap().lost, 0);
     let text = report.failure().unwrap().to_string();
     assert!(text.contains("DD_API_KEY") && !text.contains("k3y"), "{text}");
     stage.sink.answer(None);
@@ -177,14 +177,14 @@ async fn whoever_answers_in_datadogs_place_gets_nothing_counted_as_rejected_and_
         stage.on_time(0).await;
         stage.sink.answer(Some(reply.clone()));
         let report = stage.on_time(1).await;
-        let outcome = report.outcome.as_ref().unwrap();
+        let outcome = report.deliveries.as_ref().unwrap();
         assert_eq!((outcome.accepted, outcome.rejected, outcome.lost), (0, 0, 0), "{reply:?}");
         assert!(report.dropped.values().all(|number| *number == 0), "{reply:?}");
         let failed = report.failure();
         assert_eq!(failed.is_some(), !matches!(reply, Reply::Cut), "{reply:?}: {failed:?}");
         // Lambda tries again, and it still answers so.
         let again = stage.run(1, SignedDuration::from_mins(2)).await;
-        let outcome = again.outcome.as_ref().unwrap();
+        let outcome = again.deliveries.as_ref().unwrap();
         assert_eq!((outcome.rejected, outcome.lost), (0, 0), "{reply:?}");
         stage.sink.answer(None);
         stage.on_time(2).await;
@@ -204,7 +204,7 @@ async fn one_series_that_datadog_refuses_is_counted_at_once_and_costs_no_other()
         plain.contains("\"standin.things\"").then(|| Reply::status(400))
     });
     let report = stage.on_time(1).await;
-    let outcome = report.outcome.as_ref().unwrap();
+    let outcome = report.deliveries.as_ref().unwrap();
     assert_eq!((outcome.rejected, outcome.spooled, outcome.lost), (2, 0, 0));
     assert!((sum(&report, "collector.push_errors") - 2.0).abs() < 1e-9);
     assert!(report.failure().is_none());

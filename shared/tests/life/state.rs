@@ -55,7 +55,7 @@ async fn a_store_that_refuses_everything_costs_state_and_never_the_points() {
     let (life, collector) = prepared::<0>(&blind).await;
     let report = life.run(&collector, &event(1, SignedDuration::ZERO), crate::stage::TIME).await.unwrap();
     assert!(report.shares.iter().all(|share| share.findings.gaps.contains_key("store")));
-    assert!(report.outcome.as_ref().unwrap().accepted > 0 && sum(&report, "standin.things") > 0.0);
+    assert!(report.deliveries.as_ref().unwrap().accepted > 0 && sum(&report, "standin.things") > 0.0);
     let spool = report.samples.iter().any(|sample| sample.name().starts_with("collector.spool."));
     assert!(!spool, "what is not known is absent");
     assert!(report.failure().is_none());

@@ -201,7 +201,7 @@ async fn a_second_try_is_known_as_one_although_a_run_of_another_scope_was_made_a
         let report = tried_twice(&stage, tried).await;
         let place = format!("{targets} targets, {tried:?} twice");
         assert!(!names(&report, "collector.").contains("collector.spool.depth"), "{place}");
-        assert!(report.outcome.unwrap().recovered > 0, "what the first try left arrives: {place}");
+        assert!(report.deliveries.unwrap().recovered > 0, "what the first try left arrives: {place}");
         let points = stage.sink.points();
         let failed = points.sum("collector.push_errors", Some(now(1).as_second()));
         assert!(failed >= 1.0, "and so does the failure that kept it: {place}");
@@ -222,11 +222,11 @@ async fn a_second_try_writes_over_no_failure_that_its_first_one_told() {
         status.map(Reply::status)
     });
     let report = stage.on_time(1).await;
-    let outcome = report.outcome.unwrap();
+    let outcome = report.deliveries.unwrap();
     assert!(outcome.rejected == 2 && outcome.spooled > 0, "{outcome:?}");
     stage.sink.answer(None);
     let report = stage.run(1, SignedDuration::from_mins(2)).await;
-    assert!(report.outcome.unwrap().errors.contains_key("server"), "what the first try left is through");
+    assert!(report.deliveries.unwrap().errors.contains_key("server"), "what the first try left is through");
     let rejected = stage.sink.points().series.into_iter().filter(|((metric, tags, second), _)| {
         metric == "collector.push_errors" && tags.contains("kind:rejected") && *second == now(1).as_second()
     });

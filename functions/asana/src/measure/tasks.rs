@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use shared::window::{MONTH, WEEK, hours, last};
-use shared::{FORGOTTEN, Metric, Sample, stats};
+use shared::{Metric, OBSERVED_WITHIN, Sample, stats};
 use std::collections::BTreeSet;
 
 /// The tasks that count, sorted by what the rows ask for.
@@ -88,7 +88,7 @@ pub(super) fn samples(tasks: Option<&Tasks>, timezone: &str, now: Timestamp) -> 
     let ends: Option<Vec<Timestamp>> = tasks.map(|tasks| tasks.values().filter_map(|task| task.life.ended()).collect());
     samples.extend(metrics::TASKS_COMPLETED_NEW.slots(ends.as_deref(), now));
     let observed = tasks.into_iter().flatten().filter_map(|(gid, task)| {
-        let end = task.life.ended().filter(|end| now - FORGOTTEN <= *end)?;
+        let end = task.life.ended().filter(|end| now - OBSERVED_WITHIN <= *end)?;
         let hours = hours(task.life.created_at, end)?;
         // A task that was opened again and completed once more ended twice.
         Some(metrics::CYCLE_TIME.observe(hours, end, format_args!("{gid}/{end}")))

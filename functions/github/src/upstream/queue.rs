@@ -21,7 +21,7 @@ const ABREAST: usize = 8;
 const KEPT: SignedDuration = SignedDuration::from_hours(2);
 
 /// What finished before is observed by no run any more.
-const FORGOTTEN: SignedDuration = SignedDuration::from_hours(48);
+const OBSERVED_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 
 #[derive(Deserialize)]
 struct Jobs {
@@ -59,7 +59,7 @@ pub(super) async fn fill(
     kept: &mut Kept,
     reserve: f64,
 ) -> Result<usize> {
-    let since = kept.waits_from.unwrap_or(now - OVERLAP).max(now - FORGOTTEN);
+    let since = kept.waits_from.unwrap_or(now - OVERLAP).max(now - OBSERVED_WITHIN);
     forget(kept, runs, since.min(now - KEPT));
     kept.waits_from = Some(since);
     let mut fresh = fresh(kept, runs, since..now);
