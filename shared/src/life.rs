@@ -180,11 +180,7 @@ impl Life {
         // The spool is read first: what a run commits before its store fails can be neither sent nor released.
         let found = look(&outbox.spool, &mut targets).await;
         let may_commit = self.digester.is_shared() && is_accepted(run.now(), run.wall);
-        let committed = if may_commit {
-            run.commit(&targets).await
-        } else {
-            targets.iter().map(|target| target.uncommitted(run.now())).collect()
-        };
+        let committed = run.commit(&targets, may_commit).await;
         let mut dropped = Dropped::new();
         for (target, one) in targets.iter_mut().zip(&committed) {
             target.apply(one, run.now(), &mut dropped);
@@ -196,13 +192,7 @@ impl Life {
         let knows_spool = found.is_some();
         let mut deliveries = outbox.deliver(payloads, committed, found).await;
         let tally = self.meter.take();
-        let mut counts = run.counts(&deliveries, &tally, knows_spool);
-        if run.is_repetition {
-            // Its first try sent the rest; the run that delivers what that left counts its failures. A zero would
-            // overwrite what the first try counted.
-            let has_failed = |sample: &Sample| sample.value().is_some_and(|failures| failures > 0.0);
-            counts.retain(|sample| sample.name() == "collector.push_errors" && has_failed(sample));
-        }
+        let counts = run.counts(&deliveries, &tally, knows_spool);
         if !counts.is_empty() {
             outbox.deliver_last(run.encode(&counts)?, &mut deliveries).await;
             samples.extend(counts);

@@ -57,8 +57,11 @@ pub(crate) struct Body {
 }
 
 impl Run<'_> {
-    /// Commits the observations of every target, side by side.
-    pub(crate) async fn commit(&self, targets: &[Target]) -> Vec<Committed> {
+    /// Commits the observations of every target, side by side, where they may be committed.
+    pub(crate) async fn commit(&self, targets: &[Target], may_commit: bool) -> Vec<Committed> {
+        if !may_commit {
+            return targets.iter().map(|target| target.uncommitted(self.now())).collect();
+        }
         let commits = targets.iter().map(|target| self.commit_one(target));
         stream::iter(commits.collect::<Vec<_>>()).buffered(WRITES_AT_ONCE).collect().await
     }

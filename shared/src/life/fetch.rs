@@ -196,24 +196,21 @@ impl<C: Collector> Fetcher<'_, C> {
         let failing: Vec<&str> = gaps.keys().map(String::as_str).collect();
         // What did not finish in its share for a day gets half of the time.
         let is_overdue = cx.now().duration_since(whole_at) >= snapshots::HEAL * 2;
-        let heal = self.full_fetch(target, last, &failing, is_overdue).await;
-        let heal = match heal {
+        let (unfinished, rests) = match self.full_fetch(target, last, &failing, is_overdue).await {
             Heal::Done(healed, findings) => {
                 cx.adopt(findings);
                 return self.to_store(cx, &fingerprint, since, healed);
             }
-            other => other,
-        };
-        let mut stored = snapshots::unpack::<C::Snapshot>(&packed)?;
-        drop(packed);
-        let (healing, rests) = match heal {
             Heal::Unfinished { snapshot, pending, has_gap } => {
                 cx.still_pending(&pending);
                 // What failed is read as a whole again, which costs as much each time.
                 (Some(Healing { since, at: cx.now(), snapshot }), has_gap)
             }
-            _ => (stored.healing.take(), true),
+            Heal::Failed => (None, true),
         };
+        let mut stored = snapshots::unpack::<C::Snapshot>(&packed)?;
+        drop(packed);
+        let healing = unfinished.or_else(|| stored.healing.take());
         if rests {
             stored.rests_until = Some(cx.now() + snapshots::REST);
         }

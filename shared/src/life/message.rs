@@ -82,7 +82,14 @@ impl Run<'_> {
             push_errors: &deliveries.errors,
             expired: knows_spool.then_some(deliveries.expired as u64),
         };
-        self.admit(counts.samples()).0
+        let (mut counts, _) = self.admit(counts.samples());
+        if self.is_repetition {
+            // Its first try sent the rest; the run that delivers what that left counts its failures. A zero would
+            // overwrite what the first try counted.
+            let has_failed = |sample: &Sample| sample.value().is_some_and(|failures| failures > 0.0);
+            counts.retain(|sample| sample.name() == "collector.push_errors" && has_failed(sample));
+        }
+        counts
     }
 }
 
