@@ -1,4 +1,4 @@
-//! How many series a second one core encodes, splits and compresses.
+//! Measures how many series a second one core encodes, splits and compresses.
 
 use crate::{Row, epoch};
 use shared::datadog::{Base, LIMITS, encode};
@@ -6,7 +6,7 @@ use shared::stats;
 use std::time::Instant;
 
 shared::catalogue! {
-    /// A gauge as collectors send them.
+    /// A gauge with as many tags as collectors send.
     LEVEL = Gauge "bench.level" in Item by ["repo", "workflow", "role"], fold Sum, better Neither;
 }
 

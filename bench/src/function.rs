@@ -1,4 +1,4 @@
-//! The deployed binary itself, started by a pretend Lambda: its size, its start, its memory.
+//! Measures the deployed binary with a fake of Lambda's runtime: its size, its start and its memory.
 
 use crate::{Row, organisation};
 use flate2::{Compression, write::DeflateEncoder};
@@ -12,53 +12,53 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-#[expect(clippy::disallowed_methods, reason = "the harness stands in the place of a function's surroundings")]
+#[expect(clippy::disallowed_methods, reason = "the benchmark gives a run its time, as EventBridge does")]
 fn wall() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A function as it is deployed, by its name.
-struct Function {
+/// A deployed function.
+struct Binary {
     name: &'static str,
-    binary: PathBuf,
+    path: PathBuf,
 }
 
-/// The figures of a function; `narrow` leaves one target in the settings.
-pub async fn rows(name: &'static str, narrow: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
-    let function = Function { name, binary: std::env::current_exe()?.with_file_name(name) };
-    if !function.binary.exists() {
-        return Err(format!("{} is missing; `make bench` builds it", function.binary.display()).into());
+/// The figures of a function; `one_target` reduces the settings to one target.
+pub async fn rows(name: &'static str, one_target: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
+    let function = Binary { name, path: std::env::current_exe()?.with_file_name(name) };
+    if !function.path.exists() {
+        return Err(format!("{} is missing; `make bench` builds it", function.path.display()).into());
     }
     let mut rows = vec![function.size()?];
-    rows.push(function.start(&narrow, false).await?);
-    rows.push(function.start(&narrow, true).await?);
+    rows.push(function.start(&one_target, false).await?);
+    rows.push(function.start(&one_target, true).await?);
     for (size, budget) in [(1, 64.0), (100, 128.0)] {
-        rows.push(function.memory(&narrow, size, budget).await?);
+        rows.push(function.memory(&one_target, size, budget).await?);
     }
     Ok(rows)
 }
 
-/// The settings of a sandbox that lives now, with one target.
-async fn now_and_here(
+/// A sandbox whose history ends now, and settings with one of its targets.
+async fn start_sandbox(
     size: u32,
     now: jiff::Timestamp,
-    narrow: &impl Fn(&mut BTreeMap<String, String>),
+    one_target: &impl Fn(&mut BTreeMap<String, String>),
 ) -> Result<(Sandbox, BTreeMap<String, String>), Failure> {
-    // The function looks at the clock on the wall, so the organisation lives now.
+    // The function reads the real clock, so the history has to end now.
     let seed = sandbox::Seed { epoch: now, ..organisation(size) };
     let sandbox = Sandbox::start(Options::new(seed, Clock::real())).await?;
     let mut settings = sandbox.env();
-    narrow(&mut settings);
-    crate::bear_all(&sandbox);
+    one_target(&mut settings);
+    crate::lift_quota(&sandbox);
     Ok((sandbox, settings))
 }
 
-impl Function {
+impl Binary {
     fn size(&self) -> Result<Row, Failure> {
         let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
-        zip.write_all(&std::fs::read(&self.binary)?)?;
+        zip.write_all(&std::fs::read(&self.path)?)?;
         let megabytes = stats::count(zip.finish()?.len()) / 1e6;
         Ok(Row::at_most(format!("{}, zipped function", self.name), megabytes, 8.0, "MB")
             .note("deflated as a zip would"))
@@ -66,7 +66,7 @@ impl Function {
 
     fn spawn(&self, runtime: &Fake, settings: &BTreeMap<String, String>) -> Result<Child, Failure> {
         let api = runtime.url().trim_start_matches("http://");
-        let child = Command::new(&self.binary)
+        let child = Command::new(&self.path)
             .env_clear()
             .envs(settings)
             .env("AWS_LAMBDA_RUNTIME_API", api)
@@ -78,10 +78,10 @@ impl Function {
         Ok(child)
     }
 
-    /// From the start of the process to its first question to the runtime, the median of 21 starts.
-    async fn start(&self, narrow: &impl Fn(&mut BTreeMap<String, String>), aws: bool) -> Result<Row, Failure> {
-        let (_sandbox, mut settings) = now_and_here(0, shared::floor(wall()), narrow).await?;
-        if aws {
+    /// The time from the start of the process to its first poll of the runtime, as the median of 21 starts.
+    async fn start(&self, one_target: &impl Fn(&mut BTreeMap<String, String>), with_aws: bool) -> Result<Row, Failure> {
+        let (_sandbox, mut settings) = start_sandbox(0, shared::floor(wall()), one_target).await?;
+        if with_aws {
             for (key, value) in [
                 ("STATE_BUCKET", "state"),
                 ("AWS_REGION", "eu-west-1"),
@@ -94,9 +94,9 @@ impl Function {
         let mut times = Vec::new();
         for _ in 0..21 {
             let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
-            // The second poll is the one that blocks, so a first poll that blocks is all this needs.
+            // The second poll blocks. No event is needed here, so the list starts with a poll that never was.
             polled.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-            let runtime = lambda("{}", Arc::clone(&polled)).await;
+            let runtime = fake_lambda("{}", Arc::clone(&polled)).await;
             let started = Instant::now();
             let mut child = self.spawn(&runtime, &settings)?;
             let first = loop {
@@ -113,24 +113,24 @@ impl Function {
             child.wait()?;
         }
         let median = stats::percentile(&times, 0.5).unwrap_or(f64::NAN);
-        let (what, budget) = if aws { ("with an AWS client", 60.0) } else { ("without an AWS client", 25.0) };
+        let (what, budget) = if with_aws { ("with an AWS client", 60.0) } else { ("without an AWS client", 25.0) };
         let what = format!("{}, start to first poll, {what}", self.name);
         Ok(Row::at_most(what, median, budget, "ms").note("median of 21 starts"))
     }
 
-    /// The largest resident size while one event is handled, a full fetch and the points sent.
+    /// The peak resident memory while one event is handled: a full fetch, and its points sent.
     async fn memory(
         &self,
-        narrow: &impl Fn(&mut BTreeMap<String, String>),
+        one_target: &impl Fn(&mut BTreeMap<String, String>),
         size: u32,
         budget: f64,
     ) -> Result<Row, Failure> {
         let now = shared::floor(wall());
-        let (sandbox, mut settings) = now_and_here(size, now, narrow).await?;
+        let (sandbox, mut settings) = start_sandbox(size, now, one_target).await?;
         let state = Folder::new("memory");
         settings.insert("STATE_DIR".to_owned(), state.path().display().to_string());
         let polled: Arc<Mutex<Vec<Instant>>> = Arc::default();
-        let runtime = lambda(&format!("{{\"time\": \"{now}\"}}"), Arc::clone(&polled)).await;
+        let runtime = fake_lambda(&format!("{{\"time\": \"{now}\"}}"), Arc::clone(&polled)).await;
         let mut child = self.spawn(&runtime, &settings)?;
         let status = format!("/proc/{}/status", child.id());
         let mut peak = 0.0_f64;
@@ -148,30 +148,30 @@ impl Function {
         child.kill()?;
         child.wait()?;
         let answered = runtime.seen().iter().any(|seen| seen.path.ends_with("/response"));
-        let note = what_was_read(&sandbox, answered)?;
+        let note = completeness(&sandbox, answered)?;
         Ok(Row::at_most(format!("{}, peak memory at {size} times the reference", self.name), peak, budget, "MB")
             .note(note))
     }
 }
 
-/// What was not read took no memory either: the parts that failed or are still filling.
-fn what_was_read(sandbox: &Sandbox, answered: bool) -> Result<String, Failure> {
+/// Says whether everything was read: parts that failed or are still filling took no memory.
+fn completeness(sandbox: &Sandbox, answered: bool) -> Result<String, Failure> {
     let mut missing = Vec::new();
     for row in ["collector.gap", "collector.pending"] {
-        let said = sandbox.store().series(row)?;
-        let parts = said.iter().filter(|series| series.points.iter().any(|(_, value)| *value > 0.0));
+        let series = sandbox.store().series(row)?;
+        let parts = series.iter().filter(|series| series.points.iter().any(|(_, value)| *value > 0.0));
         let parts = parts.filter_map(|series| series.tags.iter().find_map(|tag| tag.strip_prefix("part:")));
         missing.extend(parts.map(str::to_owned));
     }
     Ok(match (answered, missing.is_empty()) {
         (false, _) => "the run ended with an error; see its log".to_owned(),
         (true, true) => "one event, full fetch, points sent".to_owned(),
-        (true, false) => format!("one event, full fetch, points sent; not whole: {}", missing.join(", ")),
+        (true, false) => format!("one event, full fetch, points sent; incomplete: {}", missing.join(", ")),
     })
 }
 
-/// Lambda's runtime API for one invocation: the event once, and then nothing for a long time.
-async fn lambda(event: &str, polled: Arc<Mutex<Vec<Instant>>>) -> Fake {
+/// A fake of Lambda's runtime API: it hands out the event once, and then blocks.
+async fn fake_lambda(event: &str, polled: Arc<Mutex<Vec<Instant>>>) -> Fake {
     let event = event.to_owned();
     Fake::start(move |_, seen| {
         if !seen.path.ends_with("/next") {

@@ -1,4 +1,4 @@
-//! `make bench`: every budget of the design that something here can be held to, measured in one run.
+//! `make bench`: measures what the code costs, and compares it with the budgets of the design.
 
 mod encoding;
 mod function;
@@ -19,7 +19,7 @@ struct Row {
     figure: f64,
     unit: &'static str,
     budget: f64,
-    /// Whether more is better.
+    /// Whether the budget is a minimum.
     at_least: bool,
     note: String,
 }
@@ -37,12 +37,12 @@ impl Row {
         Self { note: note.into(), ..self }
     }
 
-    fn kept(&self) -> bool {
+    fn is_within_budget(&self) -> bool {
         if self.at_least { self.figure >= self.budget } else { self.figure <= self.budget }
     }
 }
 
-/// The instant the organisations are measured at.
+/// The time at which the generated history of the organisations ends.
 fn epoch() -> Timestamp {
     Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_767_873_600)
 }
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("bench: no runtime: {error}");
+            eprintln!("bench: cannot start the async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let measured = runtime.block_on(measure(&mut rows));
     print(&rows);
     match measured {
-        Ok(()) if rows.iter().all(Row::kept) => ExitCode::SUCCESS,
+        Ok(()) if rows.iter().all(Row::is_within_budget) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -74,12 +74,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Every collector in turn, and what it may cost by its own constants.
+/// Measures each collector against its own budgets.
 async fn measure(rows: &mut Vec<Row>) -> Result<(), Failure> {
-    collector::<github::GitHub>(rows).await?;
-    collector::<skypilot::SkyPilot>(rows).await?;
-    collector::<asana::Asana>(rows).await?;
-    collector::<wandb::WandB>(rows).await?;
+    measure_collector::<github::GitHub>(rows).await?;
+    measure_collector::<skypilot::SkyPilot>(rows).await?;
+    measure_collector::<asana::Asana>(rows).await?;
+    measure_collector::<wandb::WandB>(rows).await?;
     if is_wanted("outage") {
         eprintln!("an hour without Datadog");
         rows.extend(Box::pin(outage::rows()).await?);
@@ -87,39 +87,39 @@ async fn measure(rows: &mut Vec<Row>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a part is to be measured: `bench asana` measures one of them.
+/// Whether this part was named on the command line, as in `bench asana`; without names, every part is measured.
 fn is_wanted(part: &str) -> bool {
     let mut named = std::env::args().skip(1).peekable();
     named.peek().is_none() || named.any(|name| name == part)
 }
 
-/// One collector.
-async fn collector<C: Collector>(rows: &mut Vec<Row>) -> Result<(), Failure> {
+/// Measures one collector.
+async fn measure_collector<C: Collector>(rows: &mut Vec<Row>) -> Result<(), Failure> {
     if !is_wanted(C::NAME) {
         return Ok(());
     }
-    let narrow = |settings: &mut BTreeMap<String, String>| first(settings, C::BUDGET.targets);
+    let one_target = |settings: &mut BTreeMap<String, String>| keep_first_target(settings, C::BUDGET.targets);
     eprintln!("{}: its calls and its time", C::NAME);
-    rows.extend(Box::pin(upstream::rows::<C>(narrow)).await?);
+    rows.extend(Box::pin(upstream::rows::<C>(one_target)).await?);
     eprintln!("{}: the function as it is deployed", C::NAME);
-    rows.extend(Box::pin(function::rows(C::NAME, narrow)).await?);
+    rows.extend(Box::pin(function::rows(C::NAME, one_target)).await?);
     Ok(())
 }
 
-/// Lifts what Asana bears in a minute: it is measured how fast a collector is, and not how long it waits.
-fn bear_all(sandbox: &sandbox::Sandbox) {
+/// Lifts Asana's limit of requests per minute: the time of the collector is measured, and not how long it waits.
+fn lift_quota(sandbox: &sandbox::Sandbox) {
     sandbox.asana().set_quota(usize::MAX);
 }
 
-/// Leaves the first target alone, because budgets speak of one, and all of it within the calls that may be spent.
-fn first(settings: &mut BTreeMap<String, String>, list: &str) {
+/// Keeps only the first target, because budgets are for one, and lets one run read all of it.
+fn keep_first_target(settings: &mut BTreeMap<String, String>, list: &str) {
     if let Some(targets) = settings.get_mut(list) {
         *targets = targets.split(',').next().unwrap_or_default().to_owned();
     }
     settings.insert("ASANA_BUDGET".to_owned(), "100000".to_owned());
 }
 
-/// What the figures were measured on: they mean nothing without it.
+/// Describes the machine: without it the figures mean nothing.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
@@ -137,7 +137,7 @@ fn print(rows: &[Row]) {
     println!("| what | figure | budget | | |\n|---|---|---|---|---|");
     for row in rows {
         let sign = if row.at_least { ">=" } else { "<=" };
-        let verdict = if row.kept() { "kept" } else { "MISSED" };
+        let verdict = if row.is_within_budget() { "met" } else { "MISSED" };
         let digits = usize::from(row.figure.fract() != 0.0 && row.figure < 1000.0) * 2;
         println!(
             "| {} | {:.digits$} {} | {sign} {} {} | {verdict} | {} |",

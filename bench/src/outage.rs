@@ -1,4 +1,4 @@
-//! An hour without Datadog, for nine functions and forty targets: every point arrives once, and what it costs.
+//! Measures an hour without Datadog, for nine functions with forty targets: every point arrives once, at which cost.
 
 use crate::{Row, organisation};
 use futures::future::BoxFuture;
@@ -12,54 +12,54 @@ use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How many targets the nine functions have together.
+/// The number of targets of all functions together.
 const TARGETS: usize = 40;
 
-/// What a run may take.
-const TIME: Duration = Duration::from_mins(1);
+/// The time limit of a run.
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// The quarters in which Datadog is away: all that begin within an hour after the first run.
-const AWAY: std::ops::Range<i32> = 1..4;
+/// The slots without Datadog: all that begin within an hour after the first run.
+const OUTAGE: std::ops::Range<i32> = 1..4;
 
-/// The last quarter: by then everything has arrived.
-const LAST: i32 = 5;
+/// The last slot: by then everything has arrived.
+const LAST_SLOT: i32 = 5;
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Default)]
 struct Replay {
     targets: usize,
-    /// Every point and observation that Datadog has, a line each, without what runs say about themselves.
+    /// Every point and observation that Datadog has, one line each, without those about the collectors.
     points: Vec<String>,
-    /// What Datadog took and dropped.
+    /// How many points Datadog accepted and then dropped.
     dropped: usize,
     /// Requests to Datadog and to the store, in all runs and in the first one after the outage.
     calls: [usize; 2],
     after: [usize; 2],
-    /// The longest run while Datadog was away, and of the quarter in which it was back.
-    slowest_away: Duration,
+    /// The longest run during the outage, and in the first slot after it.
+    slowest_during: Duration,
     slowest_after: Duration,
     lost: usize,
 }
 
-/// What a run came to, and how long it took.
-type Ran = Result<(Report, Duration), shared::Error>;
+/// The result of a run, and how long it took.
+type TimedRun = Result<(Report, Duration), shared::Error>;
 
-/// One function, whatever it collects.
-struct Function {
+/// A collector that can be run, with its type erased.
+struct Runner {
     targets: usize,
-    run: Box<dyn Fn(Timestamp) -> BoxFuture<'static, Ran>>,
+    run: Box<dyn Fn(Timestamp) -> BoxFuture<'static, TimedRun>>,
 }
 
-impl Function {
+impl Runner {
     async fn new<C: Collector + 'static>(settings: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let env = Env::of(settings.clone());
         let parts = Arc::new((Life::prepare::<C>(&env, true).await?, C::connect(&env).await?));
         let targets = parts.1.targets().len();
-        let run = move |now| -> BoxFuture<'static, Ran> {
+        let run = move |now| -> BoxFuture<'static, TimedRun> {
             let parts = Arc::clone(&parts);
             Box::pin(async move {
                 let started = Instant::now();
-                let report = parts.0.run(&parts.1, &Event::new(now, now), TIME).await?;
+                let report = parts.0.run(&parts.1, &Event::new(now, now), TIME_LIMIT).await?;
                 Ok((report, started.elapsed()))
             })
         };
@@ -67,13 +67,13 @@ impl Function {
     }
 }
 
-/// The four collectors that there are, and five stand-ins that share the rest of the targets.
-async fn functions(settings: &BTreeMap<String, String>) -> Result<Vec<Function>, Failure> {
+/// The four collectors, and five stand-ins that share the rest of the targets.
+async fn runners(settings: &BTreeMap<String, String>) -> Result<Vec<Runner>, Failure> {
     let mut all = vec![
-        Function::new::<github::GitHub>(settings).await?,
-        Function::new::<skypilot::SkyPilot>(settings).await?,
-        Function::new::<asana::Asana>(settings).await?,
-        Function::new::<wandb::WandB>(settings).await?,
+        Runner::new::<github::GitHub>(settings).await?,
+        Runner::new::<skypilot::SkyPilot>(settings).await?,
+        Runner::new::<asana::Asana>(settings).await?,
+        Runner::new::<wandb::WandB>(settings).await?,
     ];
     let rest = TARGETS.saturating_sub(all.iter().map(|function| function.targets).sum());
     let share = |number: usize| {
@@ -81,20 +81,20 @@ async fn functions(settings: &BTreeMap<String, String>) -> Result<Vec<Function>,
         settings.insert("STANDIN_TARGETS".to_owned(), (rest / 5 + usize::from(number < rest % 5)).to_string());
         settings
     };
-    all.push(Function::new::<StandIn<0>>(&share(0)).await?);
-    all.push(Function::new::<StandIn<1>>(&share(1)).await?);
-    all.push(Function::new::<StandIn<2>>(&share(2)).await?);
-    all.push(Function::new::<StandIn<3>>(&share(3)).await?);
-    all.push(Function::new::<StandIn<4>>(&share(4)).await?);
+    all.push(Runner::new::<StandIn<0>>(&share(0)).await?);
+    all.push(Runner::new::<StandIn<1>>(&share(1)).await?);
+    all.push(Runner::new::<StandIn<2>>(&share(2)).await?);
+    all.push(Runner::new::<StandIn<3>>(&share(3)).await?);
+    all.push(Runner::new::<StandIn<4>>(&share(4)).await?);
     Ok(all)
 }
 
-/// A sandbox at the time of the first run, with a bucket for state, and the settings of whoever runs against it.
-async fn stage(latency: Duration) -> Result<(Sandbox, Clock, BTreeMap<String, String>), Failure> {
+/// A sandbox at the time of the first run, with a bucket for state, and the settings of the functions.
+async fn start_sandbox(latency: Duration) -> Result<(Sandbox, Clock, BTreeMap<String, String>), Failure> {
     let clock = Clock::at(at(START));
     let seed = sandbox::Seed { epoch: at(START), ..organisation(1) };
     let sandbox = Sandbox::start(Options::new(seed, clock.clone())).await?;
-    crate::bear_all(&sandbox);
+    crate::lift_quota(&sandbox);
     sandbox.buckets().make("state");
     sandbox.faults().base_latency("datadog", latency);
     sandbox.faults().base_latency("s3", latency / 2);
@@ -108,28 +108,28 @@ async fn stage(latency: Duration) -> Result<(Sandbox, Clock, BTreeMap<String, St
         ("ASANA_BUDGET", "100000"),
     ];
     settings.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    // The same key in both replays: what is summed is in the order of digests, and the last bit with it.
+    // Both replays use the same key: the order of digests decides the last bit of a sum.
     Store::open(&Env::of(settings.clone())).await?.put("keys/digest", vec![7; 32]).await?;
     Ok((sandbox, clock, settings))
 }
 
 async fn replay(latency: Duration, with_outage: bool) -> Result<Replay, Failure> {
-    let (sandbox, clock, settings) = stage(latency).await?;
-    let (faults, functions) = (sandbox.faults(), functions(&settings).await?);
+    let (sandbox, clock, settings) = start_sandbox(latency).await?;
+    let (faults, functions) = (sandbox.faults(), runners(&settings).await?);
     let mut replay = Replay { targets: functions.iter().map(|function| function.targets).sum(), ..Replay::default() };
-    for slot in 0..=LAST {
+    for slot in 0..=LAST_SLOT {
         let now = at(START) + GRID * slot;
         clock.set(now);
-        if with_outage && slot == AWAY.start {
+        if with_outage && slot == OUTAGE.start {
             faults.inject("datadog", Rule::new(Fault::status(503)));
         }
-        if slot == AWAY.end {
+        if slot == OUTAGE.end {
             faults.clear();
         }
         faults.forget_requests();
-        let ran = futures::future::join_all(functions.iter().map(|function| (function.run)(now))).await;
-        let asked = ["datadog", "s3"].map(|upstream| faults.requests(upstream).len());
-        replay.note(slot, asked, ran)?;
+        let runs = futures::future::join_all(functions.iter().map(|function| (function.run)(now))).await;
+        let requests = ["datadog", "s3"].map(|upstream| faults.requests(upstream).len());
+        replay.record(slot, requests, runs)?;
     }
     let points = sandbox.store().all_points(true)?;
     replay.points = points.into_iter().filter(|line| !line.starts_with("collector.")).collect();
@@ -138,23 +138,23 @@ async fn replay(latency: Duration, with_outage: bool) -> Result<Replay, Failure>
 }
 
 impl Replay {
-    fn note(&mut self, slot: i32, asked: [usize; 2], ran: Vec<Ran>) -> Result<(), Failure> {
-        self.calls = [self.calls[0] + asked[0], self.calls[1] + asked[1]];
-        for one in ran {
-            let (report, took) = one?;
+    fn record(&mut self, slot: i32, requests: [usize; 2], runs: Vec<TimedRun>) -> Result<(), Failure> {
+        self.calls = [self.calls[0] + requests[0], self.calls[1] + requests[1]];
+        for run in runs {
+            let (report, took) = run?;
             self.lost +=
                 report.deliveries.as_ref().map_or(0, |outcome| outcome.lost + outcome.rejected + outcome.expired);
-            if AWAY.contains(&slot) {
-                self.slowest_away = self.slowest_away.max(took);
-            } else if slot == AWAY.end {
-                (self.slowest_after, self.after) = (self.slowest_after.max(took), asked);
+            if OUTAGE.contains(&slot) {
+                self.slowest_during = self.slowest_during.max(took);
+            } else if slot == OUTAGE.end {
+                (self.slowest_after, self.after) = (self.slowest_after.max(took), requests);
             }
         }
         Ok(())
     }
 }
 
-/// The figures of the replay, and whether everything arrived.
+/// Replays the hour with and without the outage, and compares.
 pub async fn rows() -> Result<Vec<Row>, Failure> {
     let latency = Duration::from_millis(40);
     let quiet = replay(latency, false).await?;
@@ -165,18 +165,18 @@ pub async fn rows() -> Result<Vec<Row>, Failure> {
     let calls = |of: [usize; 2]| format!("{} to Datadog and {} to the store", of[0], of[1]);
     Ok(vec![
         Row::at_most(
-            "an hour without Datadog, points that are missing or doubled",
+            "an hour without Datadog, points missing or doubled",
             stats::count(missing + outage.points.len().abs_diff(quiet.points.len())),
             0.0,
             "points",
         )
         .note(note),
-        Row::at_most("an hour without Datadog, the slowest run meanwhile", seconds(outage.slowest_away), 15.0, "s")
-            .note("three attempts, then everything is kept"),
-        Row::at_most("an hour without Datadog, the slowest run after it", seconds(outage.slowest_after), 15.0, "s")
+        Row::at_most("an hour without Datadog, slowest run during it", seconds(outage.slowest_during), 15.0, "s")
+            .note("three attempts, then everything is spooled"),
+        Row::at_most("an hour without Datadog, slowest run after it", seconds(outage.slowest_after), 15.0, "s")
             .note(format!("{}; without the outage {:.1} s", calls(outage.after), seconds(quiet.slowest_after))),
         Row::at_most(
-            "an hour without Datadog, calls of all runs",
+            "an hour without Datadog, requests of all runs",
             stats::count(outage.calls[0] + outage.calls[1]),
             4000.0,
             "calls",
@@ -197,7 +197,7 @@ mod tests {
         let missing: Vec<&String> = quiet.points.iter().filter(|line| !outage.points.contains(line)).collect();
         let more: Vec<&String> = outage.points.iter().filter(|line| !quiet.points.contains(line)).collect();
         assert!(missing.is_empty() && more.is_empty(), "missing {missing:#?}\nmore {more:#?}");
-        // Equal lines, repeated observations included.
+        // Repeated observations are repeated lines.
         assert_eq!(quiet.points.len(), outage.points.len());
         assert_eq!((quiet.dropped, outage.dropped, outage.lost), (0, 0, 0));
         assert!(quiet.points.len() > 5000, "{}", quiet.points.len());

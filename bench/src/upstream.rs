@@ -1,4 +1,4 @@
-//! What a collector asks of its upstream, and how long it takes when every answer takes a tenth of a second.
+//! Counts the requests of a collector, and times its fetches when every answer takes 100 ms.
 
 use crate::{Row, organisation};
 use sandbox::{Clock, Options, Sandbox};
@@ -9,27 +9,26 @@ use std::time::Duration;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// How often a fetch is repeated before the continued one is measured: what a single run may not ask for comes with the
-/// next ones.
-const WARM: usize = 3;
+/// How many runs come before the one that is measured: they fetch what a single run may not.
+const WARM_UP: usize = 3;
 
-/// A full fetch, and a continued one of fifteen minutes after the last of some.
-async fn pair<C: Collector>(
+/// A full fetch, and a continued one fifteen minutes after the warm-up.
+async fn full_and_continued<C: Collector>(
     size: u32,
     latency: Duration,
-    narrow: impl Fn(&mut BTreeMap<String, String>),
+    one_target: impl Fn(&mut BTreeMap<String, String>),
 ) -> Result<(Report, Report), Failure> {
     let now = crate::epoch();
     let clock = Clock::at(now);
     let sandbox = Sandbox::start(Options::new(organisation(size), clock.clone())).await?;
-    crate::bear_all(&sandbox);
+    crate::lift_quota(&sandbox);
     sandbox.faults().base_latency(C::NAME, latency);
     let mut settings = sandbox.env();
-    narrow(&mut settings);
+    one_target(&mut settings);
     let stage = Stage::<C>::new(settings, &[], false).await;
     let full = stage.run(now).await;
     let mut time = now;
-    for _ in 0..WARM {
+    for _ in 0..WARM_UP {
         time += GRID;
         clock.set(time);
         stage.run(time).await;
@@ -43,20 +42,20 @@ fn calls(report: &Report) -> f64 {
     stats::count(usize::try_from(report.calls).unwrap_or(usize::MAX))
 }
 
-/// One target of a collector; `narrow` leaves no other one in the settings.
-pub async fn rows<C: Collector>(narrow: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
-    let (full, incremental) = pair::<C>(1, Duration::from_millis(100), &narrow).await?;
-    let (large, large_incremental) = pair::<C>(10, Duration::ZERO, &narrow).await?;
+/// The figures of a collector; `one_target` reduces the settings to one target.
+pub async fn rows<C: Collector>(one_target: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
+    let (full, continued) = full_and_continued::<C>(1, Duration::from_millis(100), &one_target).await?;
+    let (large, large_continued) = full_and_continued::<C>(10, Duration::ZERO, &one_target).await?;
     let name = C::NAME;
     Ok(vec![
         Row::at_most(format!("{name}, full fetch"), calls(&full), C::BUDGET.full, "calls"),
-        Row::at_most(format!("{name}, incremental fetch"), calls(&incremental), C::BUDGET.continued, "calls"),
+        Row::at_most(format!("{name}, continued fetch"), calls(&continued), C::BUDGET.continued, "calls"),
         Row::at_most(format!("{name}, full fetch, 100 ms an answer"), full.took.as_secs_f64(), 3.0, "s"),
-        Row::at_most(format!("{name}, incremental fetch, 100 ms an answer"), incremental.took.as_secs_f64(), 1.0, "s"),
+        Row::at_most(format!("{name}, continued fetch, 100 ms an answer"), continued.took.as_secs_f64(), 1.0, "s"),
         Row::at_most(format!("{name}, full fetch, tenfold"), calls(&large), C::BUDGET.tenfold, "calls"),
         Row::at_most(
-            format!("{name}, incremental fetch, tenfold"),
-            calls(&large_incremental),
+            format!("{name}, continued fetch, tenfold"),
+            calls(&large_continued),
             C::BUDGET.tenfold_continued,
             "calls",
         ),

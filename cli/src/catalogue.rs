@@ -1,4 +1,4 @@
-//! `vitals catalogue`: what is generated from the rows that the collectors declare.
+//! `vitals catalogue`: writes the documents that are generated from the metrics of the collectors.
 
 use crate::output;
 use crate::registry::REGISTRY;
@@ -7,24 +7,24 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
-  vitals catalogue docs           writes docs/metrics.md anew
-  vitals catalogue docs --check   says whether it is up to date, and writes nothing";
+  vitals catalogue docs           writes docs/metrics.md
+  vitals catalogue docs --check   only says whether it is up to date";
 
-/// What the rows are about that every collector has.
-const OF_CHECKS: &str = "Every collector, about its checks";
-const OF_ITSELF: &str = "Every collector, about itself";
+/// The titles of the metrics that every collector has.
+const ABOUT_CHECKS: &str = "Every collector, about its checks";
+const ABOUT_ITSELF: &str = "Every collector, about itself";
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Write docs/metrics.md anew, or say whether it is up to date
+    /// Write docs/metrics.md, or check whether it is up to date
     #[command(after_help = EXAMPLES)]
     Docs {
-        /// Write nothing; fail if the file is not what would be written.
+        /// Write nothing, and fail if the file is out of date.
         #[arg(long)]
         check: bool,
-        /// The file.
+        /// The file to write.
         #[arg(long, default_value = "docs/metrics.md", value_name = "FILE")]
         out: PathBuf,
     },
@@ -39,7 +39,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if *check {
-        eprintln!("vitals: {} is not what the catalogue says; run `vitals catalogue docs`", out.display());
+        eprintln!("vitals: {} is out of date; run `vitals catalogue docs`", out.display());
         return Ok(ExitCode::FAILURE);
     }
     write(out, &fresh)?;
@@ -55,20 +55,20 @@ fn write(out: &Path, text: &str) -> Result<()> {
     std::fs::write(out, text).map_err(failed)
 }
 
-/// Every row there is: those of the collectors, of their checks, and of what all of them say about themselves.
+/// Every metric: those of the collectors, those of their checks, and those that every collector has.
 pub fn rows() -> Vec<&'static Metric> {
     let own = REGISTRY.iter().flat_map(|entry| entry.metrics.iter().copied());
     let checks = REGISTRY.iter().flat_map(|entry| entry.checks).flat_map(|check| check.rows);
     own.chain(checks).chain(CHECK_METRICS.iter().copied()).chain(heartbeat::METRICS.iter().copied()).collect()
 }
 
-/// The same rows, by what they are about.
+/// The same metrics by collector, then those that every collector has.
 pub fn groups() -> Vec<(&'static str, Vec<&'static Metric>)> {
     let of_entry = REGISTRY.iter().map(|entry| {
         let checks = entry.checks.iter().flat_map(|check| check.rows);
         (entry.name, entry.metrics.iter().copied().chain(checks).collect())
     });
-    let of_all = [(OF_CHECKS, CHECK_METRICS.to_vec()), (OF_ITSELF, heartbeat::METRICS.to_vec())];
+    let of_all = [(ABOUT_CHECKS, CHECK_METRICS.to_vec()), (ABOUT_ITSELF, heartbeat::METRICS.to_vec())];
     of_entry.chain(of_all).collect()
 }
 
@@ -85,8 +85,8 @@ fn document() -> String {
         section(&mut text, entry.name, entry.metrics);
         checks(&mut text, entry.name, entry.checks);
     }
-    section(&mut text, OF_CHECKS, CHECK_METRICS);
-    section(&mut text, OF_ITSELF, heartbeat::METRICS);
+    section(&mut text, ABOUT_CHECKS, CHECK_METRICS);
+    section(&mut text, ABOUT_ITSELF, heartbeat::METRICS);
     text
 }
 

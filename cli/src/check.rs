@@ -1,4 +1,4 @@
-//! `vitals check`: is everything configured, reachable and permitted, and what to do where it is not.
+//! `vitals check`: checks configuration, credentials, reachability and permissions, with a fix for each failure.
 
 use crate::config::{self, Settings};
 use crate::output;
@@ -13,35 +13,35 @@ use shared::{Env, Error, Probe, Result, Store};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
   vitals check github                     one collector
   vitals check                            every collector
-  vitals check github --target acme/web   one target of it
+  vitals check github --target acme/web   one of its targets
   vitals check github --readback          also send a point and wait for it";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which collectors; all by default.
+    /// The collectors to check; all by default.
     #[arg(value_name = "NAME", value_parser = registry::names())]
     names: Vec<String>,
-    /// Only this one of the configured targets, such as acme/web.
+    /// Check only this target, e.g. acme/web.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// Also send one point and read it back, which needs `DD_APP_KEY`: an accepted point is not yet a stored one.
+    /// Also send a point and wait until it can be read back; needs `DD_APP_KEY`.
     #[arg(long)]
     readback: bool,
 }
 
-/// What was tried of one target, or of what all collectors share.
-struct Block {
+/// The probes of one target, or of something that all collectors share.
+struct Group {
     name: &'static str,
     target: Option<String>,
     probes: Vec<Probe>,
 }
 
-/// What the questions to one upstream cost.
-struct Cost {
+/// How many requests the probes of a collector made, and how long they took.
+struct Usage {
     name: &'static str,
     requests: u64,
     took: Duration,
@@ -50,100 +50,100 @@ struct Cost {
 pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
     let wall = config::wall(&settings)?;
     let env = Env::load(settings).await?;
-    let entries = registry::having(registry::named(&args.names), &env, args.target.as_deref()).await?;
+    let entries = registry::with_target(registry::named(&args.names), &env, args.target.as_deref()).await?;
     let progress = Progress::new("asking");
     let collectors =
         entries.iter().map(|entry| progress.during(entry.name, probe(entry, &env, args.target.as_deref())));
     let (datadog, store, collectors) = future::join3(
-        progress.during("datadog", Box::pin(sink(&env, args.readback, wall))),
+        progress.during("datadog", Box::pin(datadog(&env, args.readback, wall))),
         progress.during("store", Box::pin(store(&env))),
         future::join_all(collectors),
     )
     .await;
     drop(progress);
-    let mut blocks = vec![
-        Block { name: "datadog", target: None, probes: datadog },
-        Block { name: "store", target: None, probes: vec![store] },
+    let mut groups = vec![
+        Group { name: "datadog", target: None, probes: datadog },
+        Group { name: "store", target: None, probes: vec![store] },
     ];
-    let (found, costs): (Vec<Vec<Block>>, Vec<Cost>) = collectors.into_iter().unzip();
-    blocks.extend(found.into_iter().flatten());
-    output::print_page(&page(&blocks, &costs, View::of_terminal(verbose)))?;
-    Ok(verdict(&blocks))
+    let (found, usage): (Vec<Vec<Group>>, Vec<Usage>) = collectors.into_iter().unzip();
+    groups.extend(found.into_iter().flatten());
+    output::print_page(&page(&groups, &usage, View::of_terminal(verbose)))?;
+    Ok(exit_code(&groups))
 }
 
-/// The blocks of a collector, and what they cost.
-async fn probe(entry: &Entry, env: &Env, target: Option<&str>) -> (Vec<Block>, Cost) {
-    const FIX: &str = "set it in the environment or in vitals.toml; `vitals check NAME` checks only the collectors that it \
-                       names";
+/// Probes every target of a collector.
+async fn probe(entry: &Entry, env: &Env, target: Option<&str>) -> (Vec<Group>, Usage) {
+    const FIX: &str = "set it in the environment or in vitals.toml; to check only some collectors, name them, e.g. \
+                       vitals check github";
     let (env, started) = (env.apart(), Instant::now());
-    let blocks = match (entry.probe)(&env, target).await {
-        Ok(targets) => targets.into_iter().map(|found| block(entry.name, found)).collect(),
+    let groups = match (entry.probe)(&env, target).await {
+        Ok(targets) => targets.into_iter().map(|found| group(entry.name, found)).collect(),
         Err(error) => {
-            vec![Block { name: entry.name, target: None, probes: vec![failed("configuration", error, FIX)] }]
+            vec![Group { name: entry.name, target: None, probes: vec![failed("configuration", error, FIX)] }]
         }
     };
-    let cost = Cost { name: entry.name, requests: env.meter().calls(), took: started.elapsed() };
-    (blocks, cost)
+    let usage = Usage { name: entry.name, requests: env.meter().calls(), took: started.elapsed() };
+    (groups, usage)
 }
 
-/// The block of a target, whose heading says already what some probes begin with.
-fn block(name: &'static str, (target, mut probes): Probed) -> Block {
+/// The probes of a target, without its name in front: the heading has it.
+fn group(name: &'static str, (target, mut probes): Probed) -> Group {
     for probe in &mut probes {
         if let Some(rest) = probe.what.strip_prefix(&target).and_then(|rest| rest.strip_prefix(": ")) {
             probe.what = rest.to_owned();
         }
     }
-    Block { name, target: Some(target), probes }
+    Group { name, target: Some(target), probes }
 }
 
-/// A configuration that is wrong outweighs an upstream that is away.
-fn verdict(blocks: &[Block]) -> ExitCode {
-    let errors = blocks.iter().flat_map(|block| &block.probes).filter_map(|probe| probe.found.as_ref().err());
+/// A wrong configuration outweighs an upstream that fails.
+fn exit_code(groups: &[Group]) -> ExitCode {
+    let errors = groups.iter().flat_map(|group| &group.probes).filter_map(|probe| probe.found.as_ref().err());
     errors.map(Error::exit_code).max().map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
-/// A block for each target, and what they come to.
-fn page(blocks: &[Block], costs: &[Cost], view: View) -> String {
+/// A block for each target, and a summary.
+fn page(groups: &[Group], usage: &[Usage], view: View) -> String {
     let mut text = String::new();
-    for block in blocks {
-        let words: Vec<&str> = std::iter::once(block.name).chain(block.target.as_deref()).collect();
-        let lines = lines(&block.probes, view.verbose);
-        text.push_str(&[view.heading(&words), view.entries(&lines), "\n".to_owned()].concat());
+    for group in groups {
+        let words: Vec<&str> = std::iter::once(group.name).chain(group.target.as_deref()).collect();
+        let items = items(&group.probes, view.verbose);
+        text.push_str(&[view.heading(&words), view.list(&items), "\n".to_owned()].concat());
     }
     if view.verbose {
-        for Cost { name, requests, took } in costs {
+        for Usage { name, requests, took } in usage {
             let requests = output::counted(requests, "request");
             text.push_str(&view.remark(&format!("{name}: {requests} in {:.1} s", took.as_secs_f64()), 0));
         }
     }
-    let probes = || blocks.iter().flat_map(|block| &block.probes);
+    let probes = || groups.iter().flat_map(|group| &group.probes);
     let (all, bad) = (probes().count(), probes().filter(|probe| probe.found.is_err()).count());
     let worst = if bad == 0 { Verdict::Good("ok") } else { Verdict::Bad("failed") };
-    text + &view.conclusion(&view::attention(bad, all - bad, all), worst)
+    text + &view.summary(&view::attention(bad, all - bad, all), worst)
 }
 
-/// A line for each probe. Where nothing works after the first ones, because the credentials are wrong or nobody is there,
-/// one line stands for all that fail the same way: what would fix each of them alone fixes nothing.
-fn lines(probes: &[Probe], verbose: bool) -> Vec<view::Entry> {
+/// One item for each probe. If the server or the credentials fail, all later probes fail for the same reason: then they
+/// are one item, because their own fixes would not help.
+fn items(probes: &[Probe], verbose: bool) -> Vec<view::Item> {
     let first = probes.iter().position(|probe| probe.found.is_err()).unwrap_or(probes.len());
     let (shown, others) = probes.split_at(probes.len().min(first + 1));
     let kind = |probe: &Probe| probe.found.as_ref().err().and_then(Error::kind);
     let same = |probe: &Probe| kind(probe).is_some() && kind(probe) == kind(&probes[first]);
     if verbose || first > 1 || others.len() < 2 || !others.iter().all(same) {
-        return probes.iter().map(line).collect();
+        return probes.iter().map(item).collect();
     }
     let names: Vec<&str> = others.iter().map(|probe| probe.what.as_str()).collect();
     let text = format!("for the same reason: {}", names.join(", "));
-    let rest = view::Entry::new(Verdict::Bad("failed"), &format!("{} others", others.len()), vec![text]);
-    shown.iter().map(line).chain([rest]).collect()
+    let rest = view::Item::new(Verdict::Bad("failed"), &format!("{} others", others.len()), vec![text]);
+    shown.iter().map(item).chain([rest]).collect()
 }
 
-fn line(probe: &Probe) -> view::Entry {
+fn item(probe: &Probe) -> view::Item {
     match &probe.found {
-        Ok(found) => view::Entry::new(Verdict::Good("ok"), &probe.what, vec![found.clone()]),
+        Ok(found) => view::Item::new(Verdict::Good("ok"), &probe.what, vec![found.clone()]),
         Err(error) => {
             let texts = vec![error.with_causes(), format!("fix: {}", probe.fix)];
-            view::Entry::new(Verdict::Bad("failed"), &probe.what, texts)
+            view::Item::new(Verdict::Bad("failed"), &probe.what, texts)
         }
     }
 }
@@ -152,8 +152,8 @@ fn failed(what: &str, error: Error, fix: &str) -> Probe {
     Probe { what: what.to_owned(), found: Err(error), fix: fix.to_owned() }
 }
 
-async fn sink(env: &Env, read_back: bool, wall: Timestamp) -> Vec<Probe> {
-    const KEY: &str = "set DD_API_KEY to an API key, which is made under Organization Settings, API Keys, of the site that \
+async fn datadog(env: &Env, read_back: bool, wall: Timestamp) -> Vec<Probe> {
+    const KEY: &str = "set DD_API_KEY to an API key; make one under Organization Settings, API Keys, of the site that \
                        DD_SITE names";
     let configured = env.required(shared::ENV).map(|env| format!("env:{env}"));
     let fix = "set DD_ENV to a word such as production: it tells the points of two environments apart";
@@ -179,30 +179,30 @@ async fn sink(env: &Env, read_back: bool, wall: Timestamp) -> Vec<Probe> {
     probes
 }
 
-/// All that a run does with its store.
+/// Does with the store everything that a run does.
 async fn store(env: &Env) -> Probe {
     const KEY: &str = "check/probe";
-    let tried = async {
+    let found = async {
         let store = Store::open(env).await?;
         store.put(KEY, b"probe".to_vec()).await?;
-        let other = || Error::store("read back what was written", "it is another content");
-        let first = store.get(KEY, 100).await?.filter(|object| object.bytes == b"probe").ok_or_else(other)?;
+        let differs = || Error::store("read back what was written", "the content differs");
+        let first = store.get(KEY, 100).await?.filter(|object| object.bytes == b"probe").ok_or_else(differs)?;
         let stale = store.put_if(KEY, b"other".to_vec(), None).await?;
         let exchanged = store.put_if(KEY, b"again".to_vec(), Some(&first.version)).await?;
         if stale.is_some() || exchanged.is_none() {
-            return Err(Error::store("write only what was not changed", "it takes no conditions"));
+            return Err(Error::store("write on a condition", "the condition was ignored"));
         }
         let listed = store.list("check/", 10).await?;
         store.delete(KEY).await?;
         if !listed.iter().any(|key| key == KEY) {
-            return Err(Error::store("list what was written", "it is not in the list"));
+            return Err(Error::store("list what was written", "the key is missing"));
         }
         let directory = || format!("the directory {}", env.get("STATE_DIR").unwrap_or(".vitals"));
         Ok(env.get("STATE_BUCKET").map_or_else(directory, |bucket| format!("the bucket {bucket}")))
     };
-    let fix = "set STATE_BUCKET to a bucket that these credentials may read, write, list and delete in, or STATE_DIR to a \
-               directory that may be written to";
-    Probe { what: "write, read, list, delete".to_owned(), found: tried.await, fix: fix.to_owned() }
+    let fix = "set STATE_BUCKET to a bucket that these credentials may read, write, list and delete in, or STATE_DIR to \
+               a directory that may be written to";
+    Probe { what: "write, read, list, delete".to_owned(), found: found.await, fix: fix.to_owned() }
 }
 
 #[cfg(test)]
@@ -213,7 +213,7 @@ mod tests {
         Probe { what: what.to_owned(), found: found.map(str::to_owned), fix: fix.to_owned() }
     }
 
-    fn blocks() -> Vec<Block> {
+    fn groups() -> Vec<Group> {
         let refused = Error::Status {
             upstream: "github",
             status: 403,
@@ -226,13 +226,13 @@ mod tests {
             probe("acme/web: issues", Err(refused), "give the token or App read access to issues of acme/web"),
         ];
         vec![
-            Block {
+            Group {
                 name: "store",
                 target: None,
                 probes: vec![probe("write and read", Ok("the directory .vitals"), "unused")],
             },
-            block("github", ("acme/web".to_owned(), probes)),
-            Block {
+            group("github", ("acme/web".to_owned(), probes)),
+            Group {
                 name: "asana",
                 target: None,
                 probes: vec![failed("configuration", missing, "set it in vitals.toml")],
@@ -240,16 +240,16 @@ mod tests {
         ]
     }
 
-    const COSTS: [Cost; 1] = [Cost { name: "github", requests: 9, took: Duration::from_millis(1240) }];
+    const USAGE: [Usage; 1] = [Usage { name: "github", requests: 9, took: Duration::from_millis(1240) }];
 
-    fn shown(blocks: &[Block], view: View) -> String {
-        page(blocks, &COSTS, view)
+    fn shown(groups: &[Group], view: View) -> String {
+        page(groups, &USAGE, view)
     }
 
     #[test]
-    fn a_failure_is_followed_by_what_to_do_about_it_in_lines_that_hang_below_each_other() {
+    fn a_failure_is_followed_by_its_fix_in_aligned_lines() {
         assert_eq!(
-            shown(&blocks(), View::new(80, false, false)),
+            shown(&groups(), View::new(80, false, false)),
             "\
 store
   ok      write and read  the directory .vitals
@@ -273,9 +273,9 @@ asana
     }
 
     #[test]
-    fn where_texts_have_no_room_beside_a_name_they_stand_below_it() {
+    fn on_a_narrow_page_texts_are_below_their_names() {
         assert_eq!(
-            shown(&blocks()[1..2], View::new(46, false, false)),
+            shown(&groups()[1..2], View::new(46, false, false)),
             "\
 github · acme/web
   ok      credentials
@@ -297,7 +297,7 @@ github · acme/web
     }
 
     #[test]
-    fn where_nothing_works_after_the_first_failure_one_line_stands_for_all_that_fail_the_same_way() {
+    fn failures_that_follow_from_the_credentials_are_one_item() {
         let refused = |status: u16| match status {
             401 => Error::Auth { upstream: "github", what: "401 to /rate_limit".to_owned() },
             _ => Error::NotFound { upstream: "github", what: "/repos/acme/web".to_owned() },
@@ -311,7 +311,7 @@ github · acme/web
                 .collect()
         };
         let shown =
-            |statuses: [u16; 4], verbose: bool| View::new(80, false, false).entries(&lines(&probes(statuses), verbose));
+            |statuses: [u16; 4], verbose: bool| View::new(80, false, false).list(&items(&probes(statuses), verbose));
         assert_eq!(
             shown([401; 4], false),
             "  failed  credentials  github refused our credentials: 401 to /rate_limit
@@ -319,8 +319,7 @@ github · acme/web
   failed  3 others     for the same reason: repository, issues, runs
 "
         );
-        // Each says for itself what to do: whoever wants to see all, another reason, one thing that works, and what is
-        // refused when the repository itself is not.
+        // No case for one item: -v, a different failure, a success in between, and a failure of permissions alone.
         for (statuses, verbose) in [
             ([401; 4], true),
             ([401, 401, 404, 401], false),
@@ -333,21 +332,21 @@ github · acme/web
     }
 
     #[test]
-    fn colours_say_nothing_that_words_do_not_and_what_it_cost_is_shown_to_whoever_wants_more() {
-        let plain = shown(&blocks(), View::new(80, false, true));
-        let coloured = shown(&blocks(), View::new(80, true, true));
+    fn colours_only_repeat_words_and_verbose_adds_requests_and_times() {
+        let plain = shown(&groups(), View::new(80, false, true));
+        let coloured = shown(&groups(), View::new(80, true, true));
         assert!(coloured.contains("\u{1b}[31m") && coloured.contains("\u{1b}[32m"), "{coloured:?}");
         assert_eq!(console::strip_ansi_codes(&coloured), plain);
         assert!(plain.contains("\ngithub: 9 requests in 1.2 s\n2 of 5 need attention\n"), "{plain}");
     }
 
     #[test]
-    fn a_wrong_configuration_outweighs_an_upstream_that_refuses_and_all_well_is_success() {
-        let code = |blocks: &[Block]| format!("{:?}", verdict(blocks));
+    fn the_exit_code_is_78_for_configuration_else_1_for_a_failure_else_0() {
+        let code = |groups: &[Group]| format!("{:?}", exit_code(groups));
         let expected = |code: u8| format!("{:?}", ExitCode::from(code));
-        let blocks = blocks();
-        assert_eq!([code(&blocks), code(&blocks[..2]), code(&blocks[..1])], [expected(78), expected(1), expected(0)]);
-        let text = shown(&blocks[..1], View::new(80, false, false));
+        let groups = groups();
+        assert_eq!([code(&groups), code(&groups[..2]), code(&groups[..1])], [expected(78), expected(1), expected(0)]);
+        let text = shown(&groups[..1], View::new(80, false, false));
         assert!(text.ends_with("\n1 of 1 ok\n"), "{text}");
     }
 }

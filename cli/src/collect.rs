@@ -1,4 +1,4 @@
-//! `vitals collect`: run collectors, show what they say, and send it where that is wanted.
+//! `vitals collect`: runs collectors once, shows what they measured, and sends it with `--push`.
 
 use crate::config::{self, Settings};
 use crate::output::{self, Format};
@@ -9,10 +9,10 @@ use shared::{Env, Error, Event, Report, Result, floor};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The most time that one collector may take from a terminal.
-const TIME: Duration = Duration::from_mins(15);
+/// The time limit of one collector.
+const TIME_LIMIT: Duration = Duration::from_mins(15);
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
   vitals collect github                     the numbers; nothing is sent
   vitals collect all --push                 every collector, and send what was measured
@@ -21,19 +21,19 @@ pub const EXAMPLES: &str = "Examples:
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which collectors; `all` for every one.
+    /// The collectors to run; `all` means every one.
     #[arg(required = true, value_name = "NAME", value_parser = registry::names())]
     names: Vec<String>,
-    /// Send the points to Datadog, and remember what was sent.
+    /// Send the points to Datadog, and keep a record of what was sent.
     #[arg(long)]
     push: bool,
-    /// Only this one of the configured targets, such as acme/web.
+    /// Run only this target, e.g. acme/web.
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// The time of the run, floored to fifteen minutes, such as 2026-01-08T12:00:00Z; now by default.
+    /// The time of the run, rounded down to fifteen minutes, e.g. 2026-01-08T12:00:00Z; now by default.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// How to show what was collected.
+    /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -41,21 +41,21 @@ pub struct Args {
 pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
     let event = event(&args, config::wall(&settings)?)?;
     let env = Env::load(with_defaults(settings, args.push)).await?;
-    let entries = registry::having(registry::named(&args.names), &env, args.target.as_deref()).await?;
+    let entries = registry::with_target(registry::named(&args.names), &env, args.target.as_deref()).await?;
     let (reports, mut failed) = reports(&entries, &env, &event, args.push).await?;
     output::show(&reports, args.format, verbose)?;
     for report in reports {
-        output::remarks(&report, args.format);
+        output::print_summary(&report, args.format);
         failed |= !report.is_up() && !report.late;
         if let Some(error) = report.failure() {
-            output::complain(&error.with_causes());
+            output::print_error(&error.with_causes());
             failed = true;
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The event that these arguments stand for.
+/// The event that starts this run.
 fn event(args: &Args, wall: Timestamp) -> Result<Event> {
     let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
     let event = Event::new(time, wall);
@@ -66,17 +66,17 @@ fn event(args: &Args, wall: Timestamp) -> Result<Event> {
     Ok(args.target.iter().fold(event, Event::for_target))
 }
 
-/// What each of the collectors reports, and whether one of several could not start.
+/// Runs each collector, and says whether one of several could not start.
 async fn reports(entries: &[&Entry], env: &Env, event: &Event, push: bool) -> Result<(Vec<Report>, bool)> {
     let progress = Progress::new("asking");
     let (mut reports, mut failed) = (Vec::new(), false);
     for entry in entries {
-        let (env, run) = (env.apart(), Run { push, time: TIME });
+        let (env, run) = (env.apart(), Run { push, time: TIME_LIMIT });
         match progress.during(entry.name, (entry.run)(&env, event, run)).await {
             Ok(report) => reports.push(report),
-            // One collector that cannot start does not keep the others from their work.
+            // If several collectors were named, one that cannot start does not stop the others.
             Err(error) if entries.len() > 1 => {
-                output::complain(&format!("{}: {}", entry.name, error.with_causes()));
+                output::print_error(&format!("{}: {}", entry.name, error.with_causes()));
                 failed = true;
             }
             Err(error) => return Err(error),
@@ -85,7 +85,7 @@ async fn reports(entries: &[&Entry], env: &Env, event: &Event, push: bool) -> Re
     Ok((reports, failed))
 }
 
-/// Without `--push` nobody is asked for what only the sink needs.
+/// Without `--push`, `DD_ENV` has a default: only what is sent needs a real one.
 fn with_defaults(mut settings: Settings, push: bool) -> Settings {
     if !push {
         settings.entry("DD_ENV".to_owned()).or_insert_with(|| "local".to_owned());

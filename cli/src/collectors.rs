@@ -1,33 +1,33 @@
-//! `vitals collectors`: what there is, when it last ran, how it went.
+//! `vitals collectors`: lists the collectors, and how the last run of each target went.
 
 use crate::config::{self, Settings};
 use crate::output;
 use crate::progress::Progress;
 use crate::registry::{self, LastRun, REGISTRY};
-use crate::view::{self, Entry, Verdict, View};
+use crate::view::{self, Item, Verdict, View};
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
 use shared::{Env, Result, Store};
 use std::process::ExitCode;
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
   vitals collectors      every target, and how its last run went
-  vitals collectors -v   also what each collector has, and when the last full fetch was";
+  vitals collectors -v   also when each was last fetched in full, and how many metrics there are";
 
-/// A run that fails as a whole keeps nothing: it shows as one that has been missing for so long.
+/// A target without a run for this long is late. A run that fails as a whole keeps no snapshot, so it looks the same.
 const LATE: SignedDuration = SignedDuration::from_mins(30);
 
-/// A collector, and how the last run of each of its targets went.
-struct Block {
+/// A collector with its targets.
+struct State {
     name: &'static str,
     metrics: usize,
     checks: usize,
-    /// The error says why it is not configured.
+    /// An error if it is not configured.
     targets: Result<Vec<Target>>,
 }
 
-/// A target, and how its last run went, if there was one; the error says why that is not known.
+/// A target with its last run, if there was one.
 struct Target {
     name: String,
     last: Result<Option<LastRun>>,
@@ -38,15 +38,15 @@ pub async fn run(settings: Settings, verbose: bool) -> Result<ExitCode> {
     let env = Env::load(settings).await?;
     let store = Store::open(&env).await?;
     let progress = Progress::new("reading the last runs of");
-    let blocks = REGISTRY.iter().map(|entry| progress.during(entry.name, block(entry, &env, &store, wall)));
-    let blocks = future::join_all(blocks).await;
+    let states = REGISTRY.iter().map(|entry| progress.during(entry.name, state(entry, &env, &store, wall)));
+    let states = future::join_all(states).await;
     drop(progress);
-    output::print_page(&page(&blocks, wall, View::of_terminal(verbose)))?;
-    let mut targets = blocks.iter().filter_map(|block| block.targets.as_ref().ok()).flatten();
+    output::print_page(&page(&states, wall, View::of_terminal(verbose)))?;
+    let mut targets = states.iter().filter_map(|state| state.targets.as_ref().ok()).flatten();
     Ok(if targets.any(|target| target.last.is_err()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn block(entry: &registry::Entry, env: &Env, store: &Store, wall: Timestamp) -> Block {
+async fn state(entry: &registry::Entry, env: &Env, store: &Store, wall: Timestamp) -> State {
     let targets = match (entry.targets)(env).await {
         Err(error) => Err(error),
         Ok(names) => {
@@ -58,53 +58,53 @@ async fn block(entry: &registry::Entry, env: &Env, store: &Store, wall: Timestam
             Ok(targets)
         }
     };
-    Block { name: entry.name, metrics: entry.metrics.len(), checks: entry.checks.len(), targets }
+    State { name: entry.name, metrics: entry.metrics.len(), checks: entry.checks.len(), targets }
 }
 
-/// A block for each collector, and what they come to.
-fn page(blocks: &[Block], wall: Timestamp, view: View) -> String {
+/// A block for each collector, and a summary.
+fn page(states: &[State], wall: Timestamp, view: View) -> String {
     let (mut text, mut verdicts) = (String::new(), Vec::new());
-    for block in blocks {
-        text.push_str(&view.heading(&[block.name]));
+    for state in states {
+        text.push_str(&view.heading(&[state.name]));
         if view.verbose {
-            let has = [output::counted(block.metrics, "metric"), output::counted(block.checks, "check")];
+            let has = [output::counted(state.metrics, "metric"), output::counted(state.checks, "check")];
             text.push_str(&view.remark(&has.join(", "), 2));
         }
-        let entries = match &block.targets {
-            Ok(targets) => targets.iter().map(|target| entry(block.name, target, wall, view.verbose)).collect(),
-            Err(error) => vec![Entry::new(Verdict::Open("off"), "not configured", vec![error.with_causes()])],
+        let items = match &state.targets {
+            Ok(targets) => targets.iter().map(|target| item(state.name, target, wall, view.verbose)).collect(),
+            Err(error) => vec![Item::new(Verdict::Open("off"), "not configured", vec![error.with_causes()])],
         };
-        text.push_str(&[view.entries(&entries), "\n".to_owned()].concat());
-        if block.targets.is_ok() {
-            verdicts.extend(entries.iter().map(Entry::verdict));
+        text.push_str(&[view.list(&items), "\n".to_owned()].concat());
+        if state.targets.is_ok() {
+            verdicts.extend(items.iter().map(Item::verdict));
         }
     }
-    text + &sum_up(blocks, &verdicts, view)
+    text + &summary(states, &verdicts, view)
 }
 
-/// The last line: how many targets need attention, how many have not run yet, and which collectors have none.
-fn sum_up(blocks: &[Block], verdicts: &[Verdict], view: View) -> String {
+/// How many targets need attention or have not run yet, and which collectors are not configured.
+fn summary(states: &[State], verdicts: &[Verdict], view: View) -> String {
     let count = |wanted: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
     let bad = count(|verdict| matches!(verdict, Verdict::Bad(_)));
     let good = count(|verdict| matches!(verdict, Verdict::Good(_)));
     let open = verdicts.len() - bad - good;
     let Some(worst) = verdicts.iter().min() else {
         let text = "no target is configured; `vitals check` says what is missing";
-        return view.conclusion(text, Verdict::Open("off"));
+        return view.summary(text, Verdict::Open("off"));
     };
     let mut texts = vec![view::attention(bad, good, verdicts.len())];
     if open > 0 {
         texts.push(format!("{open} without a run"));
     }
-    let off: Vec<&str> = blocks.iter().filter(|block| block.targets.is_err()).map(|block| block.name).collect();
+    let off: Vec<&str> = states.iter().filter(|state| state.targets.is_err()).map(|state| state.name).collect();
     if !off.is_empty() {
         texts.push(format!("not configured: {}", off.join(", ")));
     }
-    view.conclusion(&texts.join("; "), *worst)
+    view.summary(&texts.join("; "), *worst)
 }
 
-/// The line of a target.
-fn entry(collector: &str, target: &Target, wall: Timestamp, verbose: bool) -> Entry {
+/// The item of a target.
+fn item(collector: &str, target: &Target, wall: Timestamp, verbose: bool) -> Item {
     let (verdict, texts) = match &target.last {
         Err(error) => (Verdict::Bad("unknown"), vec![error.with_causes()]),
         Ok(None) => (Verdict::Open("no run"), vec![format!("run it: vitals collect {collector}")]),
@@ -116,14 +116,14 @@ fn entry(collector: &str, target: &Target, wall: Timestamp, verbose: bool) -> En
             } else {
                 Verdict::Bad("failed")
             };
-            (verdict, told(last, wall, verbose))
+            (verdict, details(last, wall, verbose))
         }
     };
-    Entry::new(verdict, &target.name, texts)
+    Item::new(verdict, &target.name, texts)
 }
 
-/// What there is to say of the last run: when it was, which parts failed, and which are still filling.
-fn told(last: &LastRun, wall: Timestamp, verbose: bool) -> Vec<String> {
+/// When the last run was, which parts failed, and which are still filling.
+fn details(last: &LastRun, wall: Timestamp, verbose: bool) -> Vec<String> {
     let mut texts = vec![format!("last run {}, {}", output::time(last.at), age(wall.duration_since(last.at)))];
     if verbose {
         texts.push(format!("last full fetch {}", output::time(last.whole_at)));
@@ -134,7 +134,7 @@ fn told(last: &LastRun, wall: Timestamp, verbose: bool) -> Vec<String> {
     texts
 }
 
-/// How long ago something was, in the unit that people would use.
+/// How long ago that is, in minutes, hours or days.
 fn age(age: SignedDuration) -> String {
     match (age.as_mins(), age.as_hours()) {
         (minutes, _) if minutes < 120 => format!("{minutes} min ago"),
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    fn blocks() -> Vec<Block> {
+    fn states() -> Vec<State> {
         let target = |name: &str, last| Target { name: name.to_owned(), last };
         let targets = vec![
             target("acme/web", Ok(Some(last("2026-01-08T12:00:00Z", &[], &[("files", 12), ("dora", 0)])))),
@@ -175,8 +175,8 @@ mod tests {
             target("acme/bad", Err(Error::store("read snapshots/github/acme%2Fbad/latest", "no such bucket"))),
         ];
         vec![
-            Block { name: "github", metrics: 58, checks: 12, targets: Ok(targets) },
-            Block {
+            State { name: "github", metrics: 58, checks: 12, targets: Ok(targets) },
+            State {
                 name: "asana",
                 metrics: 20,
                 checks: 3,
@@ -185,14 +185,14 @@ mod tests {
         ]
     }
 
-    fn shown(blocks: &[Block], width: usize, verbose: bool) -> String {
-        page(blocks, at("2026-01-08T12:04:00Z"), View::new(width, false, verbose))
+    fn shown(states: &[State], width: usize, verbose: bool) -> String {
+        page(states, at("2026-01-08T12:04:00Z"), View::new(width, false, verbose))
     }
 
     #[test]
-    fn each_target_says_how_its_last_run_went_and_the_last_line_what_they_come_to() {
+    fn each_target_shows_its_last_run_and_the_last_line_sums_up() {
         assert_eq!(
-            shown(&blocks(), 80, false),
+            shown(&states(), 80, false),
             "\
 github
   up      acme/web  last run 2026-01-08 12:00 UTC, 4 min ago
@@ -215,13 +215,13 @@ asana
     }
 
     #[test]
-    fn a_narrow_page_keeps_every_word_and_more_is_said_to_whoever_wants_it() {
-        let mut blocks = blocks();
-        if let Ok(targets) = &mut blocks[0].targets {
+    fn a_narrow_verbose_page_shows_more_and_loses_no_word() {
+        let mut states = states();
+        if let Ok(targets) = &mut states[0].targets {
             targets.truncate(2);
         }
         assert_eq!(
-            shown(&blocks, 40, true),
+            shown(&states, 40, true),
             "\
 github
   58 metrics, 12 checks
@@ -261,32 +261,32 @@ asana
             let wall = at("2026-01-08T12:00:00Z") + SignedDuration::from_mins(minutes);
             let last = Ok(Some(last("2026-01-08T12:00:00Z", &[], &[])));
             let target = Target { name: "acme/web".to_owned(), last };
-            entry("github", &target, wall, false).verdict()
+            item("github", &target, wall, false).verdict()
         };
         assert_eq!([of(30), of(31)], [Verdict::Good("up"), Verdict::Bad("late")]);
     }
 
     #[test]
-    fn an_age_is_told_in_the_unit_that_people_would_use() {
+    fn an_age_is_in_minutes_hours_or_days() {
         for (minutes, expected) in [(0, "0 min ago"), (119, "119 min ago"), (120, "2 h ago"), (2880, "2 days ago")] {
             assert_eq!(age(SignedDuration::from_mins(minutes)), expected);
         }
     }
 
     #[test]
-    fn a_target_without_a_run_is_neither_well_nor_in_need_of_attention() {
-        let mut blocks = blocks();
-        blocks.truncate(1);
-        if let Ok(targets) = &mut blocks[0].targets {
+    fn a_target_without_a_run_is_neither_ok_nor_in_need_of_attention() {
+        let mut states = states();
+        states.truncate(1);
+        if let Ok(targets) = &mut states[0].targets {
             targets.retain(|target| ["acme/web", "acme/new"].contains(&target.name.as_str()));
         }
-        let text = shown(&blocks, 80, false);
+        let text = shown(&states, 80, false);
         assert!(text.ends_with("\n1 of 2 ok; 1 without a run\n"), "{text}");
     }
 
     #[test]
-    fn without_any_target_it_says_where_to_find_out_what_is_missing() {
-        let text = shown(&blocks()[1..], 80, false);
+    fn without_a_target_the_summary_points_to_check() {
+        let text = shown(&states()[1..], 80, false);
         assert!(text.ends_with("\nno target is configured; `vitals check` says what is missing\n"), "{text}");
     }
 }

@@ -5,11 +5,11 @@ use shared::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Names and texts, as [`shared::Env`] takes them.
+/// Variables by name, as [`shared::Env`] takes them.
 pub type Settings = BTreeMap<String, String>;
 
-/// Reads the environment over the file; a file that is not there is an empty one, unless it was asked for by name.
-#[expect(clippy::disallowed_methods, reason = "the CLI stands in the place of a function's surroundings")]
+/// Reads the file and the environment, which wins. A missing file is an error only if `--config` named it.
+#[expect(clippy::disallowed_methods, reason = "the CLI reads the process environment once, here")]
 pub fn read(file: &Path) -> Result<Settings> {
     let mut settings = match std::fs::read_to_string(file) {
         Ok(text) => parse(file, &text)?,
@@ -32,11 +32,13 @@ fn parse(file: &Path, text: &str) -> Result<Settings> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
     table
         .into_iter()
-        .map(|(key, value)| Ok((key.clone(), flat(value).ok_or_else(|| wrong(format!("`{key}` is no plain value")))?)))
+        .map(|(key, value)| {
+            Ok((key.clone(), flat(value).ok_or_else(|| wrong(format!("`{key}` cannot be a variable")))?))
+        })
         .collect()
 }
 
-/// A value as the environment would hold it: a list joined by commas, a switch as on or off.
+/// A value in the form of an environment variable: a list is joined by commas, a switch is on or off.
 fn flat(value: toml::Value) -> Option<String> {
     Some(match value {
         toml::Value::String(text) => text,
@@ -45,13 +47,13 @@ fn flat(value: toml::Value) -> Option<String> {
         toml::Value::Boolean(on) => (if on { "on" } else { "off" }).to_owned(),
         toml::Value::Datetime(time) => time.to_string(),
         toml::Value::Array(items) => items.into_iter().map(flat).collect::<Option<Vec<_>>>()?.join(","),
-        // A table is one of the variables that hold JSON, such as CHECKS and PRICES.
+        // Some variables are JSON, such as CHECKS and PRICES.
         toml::Value::Table(table) => serde_json::to_string(&table).ok()?,
     })
 }
 
-/// What the clock on the wall says; `VITALS_CLOCK` stands in for it where the upstreams are pretend ones.
-#[expect(clippy::disallowed_methods, reason = "the CLI stands in EventBridge's place")]
+/// The current time; `VITALS_CLOCK` fixes it, for tests and the sandbox.
+#[expect(clippy::disallowed_methods, reason = "the CLI gives a run its time, as EventBridge does")]
 pub fn wall(settings: &Settings) -> Result<Timestamp> {
     match settings.get("VITALS_CLOCK") {
         None => Ok(Timestamp::now()),
@@ -59,9 +61,9 @@ pub fn wall(settings: &Settings) -> Result<Timestamp> {
     }
 }
 
-/// An instant from a person.
+/// Parses a time that a person typed.
 pub fn instant(name: &str, text: &str) -> Result<Timestamp> {
-    text.parse().map_err(|_| Error::config(name, format!("`{text}` is no instant, e.g. 2026-01-08T12:00:00Z")))
+    text.parse().map_err(|_| Error::config(name, format!("`{text}` is not a time, e.g. 2026-01-08T12:00:00Z")))
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_settings_file_says_what_the_environment_would() {
+    fn a_settings_file_has_the_form_of_the_environment() {
         let text = "GITHUB_REPOS = [\"acme/web\", \"acme/api\"]\nGITHUB_RUNNERS = true\nGITHUB_RESERVE = 10\n[CHECKS]\n\"github.reverts.count\" = \"off\"\n";
         let settings = parse(Path::new("vitals.toml"), text).unwrap();
         assert_eq!(settings["GITHUB_REPOS"], "acme/web,acme/api");

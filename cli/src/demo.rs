@@ -1,4 +1,4 @@
-//! `vitals demo`: a pretend organisation behind real HTTP APIs, a day of runs with the code of production, and the result.
+//! `vitals demo`: runs every collector over a simulated day of a pretend organisation, and shows the points.
 
 use crate::output;
 use crate::registry::{REGISTRY, Run};
@@ -14,42 +14,42 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
-  vitals demo                               a day of the organisation with the number 1
+  vitals demo                               a day of the first organisation
   vitals demo --hours 2 --seed 7            two hours of another one
   vitals demo --size 10 --out /tmp/vitals   a larger one, kept in another folder";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which organisation: each number grows another one.
+    /// The organisation: each number generates a different one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How large it is: 1, 10 or 100.
+    /// Its size, as a multiple of the smallest, e.g. 10 or 100.
     #[arg(long, default_value_t = 1)]
     size: u32,
-    /// How many hours to run through, four runs an hour.
+    /// The length of the simulated time in hours, with four runs an hour.
     #[arg(long, default_value_t = 24)]
     hours: u32,
-    /// Where the points and the state are kept: a new or empty folder, or that of an earlier demo, which is replaced.
+    /// The folder for points and state: a new or empty one, or one of an earlier demo, which is replaced.
     #[arg(long, default_value = ".vitals/demo", value_name = "FOLDER")]
     out: PathBuf,
 }
 
-/// The instant the story of the pretend organisation is told around.
+/// The time at which the organisation's generated history ends, in Unix seconds.
 const EPOCH: i64 = 1_767_873_600;
 
 pub async fn run(args: Args, verbose: bool) -> Result<ExitCode> {
     let started = Instant::now();
-    let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::local("place the story in time", error))?;
-    clear(&args.out)?;
+    let epoch = Timestamp::from_second(EPOCH).map_err(|error| Error::local("set the time of the demo", error))?;
+    prepare(&args.out)?;
     let database = args.out.join("datadog.sqlite");
     let seed = Seed { number: args.seed, size: args.size, epoch };
     let clock = Clock::at(epoch - SignedDuration::from_hours(i64::from(args.hours)));
     let options = Options { database: Some(database.clone()), ..Options::new(seed, clock.clone()) };
     let sandbox =
         Sandbox::start(options).await.map_err(|error| Error::local("start the pretend organisation", error))?;
-    // A day in a minute is more than Asana bears in a minute.
+    // A simulated day takes about a minute, and would exceed Asana's requests per minute.
     sandbox.asana().set_quota(usize::MAX);
     eprintln!(
         "A pretend organisation of {} people and {} repositories is up.",
@@ -58,32 +58,32 @@ pub async fn run(args: Args, verbose: bool) -> Result<ExitCode> {
     );
     let mut settings = sandbox.env();
     settings.insert("STATE_DIR".to_owned(), args.out.join("state").display().to_string());
-    let story = live(&Env::load(settings).await?, &clock, args.hours).await?;
+    let totals = run_all(&Env::load(settings).await?, &clock, args.hours).await?;
     show(&sandbox, verbose)?;
-    story.sum_up(args.hours, started);
+    totals.print(args.hours, started);
     eprintln!("The points are in {}; any SQLite tool opens it.", database.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the runs of a demo came to.
+/// Totals over all runs of a demo.
 #[derive(Default)]
-struct Story {
+struct Totals {
     runs: u64,
     samples: usize,
     calls: u64,
     down: usize,
-    /// How often each part failed, with the reason.
+    /// How many runs each part failed in, with the reason.
     gaps: BTreeMap<String, usize>,
 }
 
-/// Runs every collector four times an hour, side by side as on Lambda.
-async fn live(env: &Env, clock: &Clock, hours: u32) -> Result<Story> {
+/// Runs the collectors four times an hour, concurrently as on Lambda.
+async fn run_all(env: &Env, clock: &Clock, hours: u32) -> Result<Totals> {
     let collectors: Vec<_> = REGISTRY.iter().map(|entry| (entry, env.apart())).collect();
     let (start, quarters) = (clock.now(), i32::try_from(hours).unwrap_or(i32::MAX / 4) * 4);
     let bar = ProgressBar::new((u64::from(hours) * 4 + 1) * REGISTRY.len() as u64);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut story = Story::default();
+    let mut totals = Totals::default();
     for quarter in 0..=quarters {
         let time = start + GRID * quarter;
         clock.set(time);
@@ -96,15 +96,15 @@ async fn live(env: &Env, clock: &Clock, hours: u32) -> Result<Story> {
             });
         }
         while let Some(report) = reports.join_next().await {
-            story.add(&report.map_err(|error| Error::local("run a collector to its end", error))??);
+            totals.add(&report.map_err(|error| Error::local("run a collector to its end", error))??);
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    Ok(story)
+    Ok(totals)
 }
 
-impl Story {
+impl Totals {
     fn add(&mut self, report: &Report) {
         self.runs += 1;
         self.samples += report.samples.len();
@@ -117,7 +117,7 @@ impl Story {
         }
     }
 
-    fn sum_up(&self, hours: u32, started: Instant) {
+    fn print(&self, hours: u32, started: Instant) {
         let Self { runs, samples, calls, down, gaps } = self;
         let seconds = started.elapsed().as_secs_f64();
         eprintln!(
@@ -125,24 +125,25 @@ impl Story {
              {down} runs with gaps."
         );
         for (gap, runs) in gaps {
-            eprintln!("  {runs} times {}", output::harmless(gap));
+            eprintln!("  in {} {}", output::counted(runs, "run"), output::printable(gap));
         }
     }
 }
 
-/// What marks a folder as a demo's own.
+/// The file that marks a folder as made by a demo.
 const MARK: &str = ".vitals-demo";
 
-/// Makes the folder of the demo. Only what an earlier demo made is removed: somebody may have meant another folder.
-fn clear(folder: &Path) -> Result<()> {
-    let failed = |error| Error::local(format!("make the folder {}", folder.display()), error);
+/// Creates the folder, or empties it if a demo made it. Nothing else is removed: the name may be a mistake.
+fn prepare(folder: &Path) -> Result<()> {
+    let failed = |error| Error::local(format!("create the folder {}", folder.display()), error);
     match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
         Ok(mut entries) => {
             let is_own = folder.join(MARK).is_file();
             if !is_own && entries.next().is_some() {
-                let problem = format!("{} is not empty and no demo made it; name a new folder", folder.display());
+                let problem =
+                    format!("{} is not empty and was not made by a demo; name a new folder", folder.display());
                 return Err(Error::config("--out", format!("{problem}, e.g. --out /tmp/demo")));
             }
             for name in
@@ -160,13 +161,13 @@ fn clear(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(MARK), b"")).map_err(failed)
 }
 
-/// What is now in the store: each series with the last of its points, and how many there are.
+/// Prints each series with the last of its points, and how many points it has.
 fn show(sandbox: &Sandbox, verbose: bool) -> Result<()> {
     let all = sandbox.store().series("*").map_err(|error| Error::local("read the points", error))?;
     output::print_page(&page(&groups(&all, verbose), View::of_terminal(verbose)))
 }
 
-/// The lines of the series, by their collectors.
+/// One line for each series, grouped by collector.
 fn groups(all: &[Series], verbose: bool) -> BTreeMap<&str, Vec<Number>> {
     let mut groups: BTreeMap<&str, Vec<Number>> = BTreeMap::new();
     for series in all {
@@ -176,7 +177,7 @@ fn groups(all: &[Series], verbose: bool) -> BTreeMap<&str, Vec<Number>> {
     groups
 }
 
-/// The line of a series. What all series say is left out, and so are the keys of its tags, unless somebody wants more.
+/// The line of a series, without the tags that all series have. Only a verbose page has the keys of the tags.
 fn number(series: &Series, verbose: bool) -> Number {
     const BASE: [&str; 5] = ["source:", "env:", "service:", "collector:", "workflow_category:"];
     let own = series.tags.iter().map(String::as_str).filter(|tag| !BASE.iter().any(|base| tag.starts_with(base)));
@@ -184,7 +185,7 @@ fn number(series: &Series, verbose: bool) -> Number {
     let what: Vec<&str> = std::iter::once(series.metric.as_str()).chain(own).collect();
     let last = series.points.last().map(|(_, value)| output::number(*value)).unwrap_or_default();
     let points = output::counted(series.points.len(), "point");
-    Number { what: what.join(" "), value: last, unit: format!("last of {points}") }
+    Number { name: what.join(" "), value: last, unit: format!("last of {points}") }
 }
 
 fn page(groups: &BTreeMap<&str, Vec<Number>>, view: View) -> String {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn each_series_is_a_line_with_the_last_of_its_points_in_the_block_of_its_collector() {
+    fn each_series_is_a_line_in_the_block_of_its_collector() {
         let all = [
             series("github.prs.open", &["collector:github", "env:demo", "repo:acme/web"], &[(0, 3.0), (900, 4.0)]),
             series("asana.tasks", &["collector:asana", "workspace:acme", "source:cron"], &[(0, 2.5)]),

@@ -1,4 +1,4 @@
-//! `vitals`: the vital signs of an engineering organisation, from a terminal.
+//! `vitals`: the vital signs of an engineering organisation, on a terminal.
 
 mod catalogue;
 mod check;
@@ -24,17 +24,17 @@ const EXAMPLES: &str = "Examples:
   vitals check github     what is missing, and where to get it
   vitals collect github   the numbers; nothing is sent";
 
-/// The vital signs of an engineering organisation: read them, judge them, send them to Datadog.
+/// The vital signs of an engineering organisation: read, checked, and sent to Datadog.
 ///
-/// Settings come from the environment and from vitals.toml; the environment wins. Exit codes: 0 fine, 1 something failed
-/// and the rest was done, 2 wrong use, 78 wrong configuration.
+/// Settings come from the environment and from vitals.toml; the environment wins. Exit codes: 0 success, 1 something
+/// failed and everything else was done, 2 wrong usage, 78 wrong configuration.
 #[derive(Parser)]
 #[command(name = "vitals", version, propagate_version = true, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Cli {
     /// The settings file.
     #[arg(long, global = true, value_name = "FILE", default_value = "vitals.toml")]
     config: PathBuf,
-    /// Show and log more: -v more rows and what is done, -vv every detail.
+    /// Show more and log more: -v shows more rows and logs each step, -vv logs every detail.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
@@ -43,7 +43,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run every collector over a day of a pretend organisation, and show what is then in the store
+    /// Run every collector over a simulated day of a pretend organisation, and show the points
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Args),
     /// Run collectors once and show what they measured; nothing goes to Datadog without --push
@@ -52,18 +52,18 @@ enum Command {
     /// List the collectors, and how the last run of each target went
     #[command(alias = "list-collectors", after_help = collectors::EXAMPLES)]
     Collectors,
-    /// List the metrics, and what each of them means
+    /// List the metrics and their meaning
     #[command(after_help = metrics::EXAMPLES)]
     Metrics(metrics::Args),
     /// Check configuration, credentials, reachability and permissions, and say what to do about each failure
     #[command(after_help = check::EXAMPLES)]
     Check(check::Args),
-    /// Write what is generated from the metrics
+    /// Write the documents that are generated from the metrics
     #[command(subcommand, after_help = catalogue::EXAMPLES)]
     Catalogue(catalogue::Command),
 }
 
-/// Reads the arguments; whoever got them wrong is also shown a line that is right.
+/// Parses the arguments. An error is printed with an example of the command.
 fn arguments() -> Cli {
     Cli::try_parse().unwrap_or_else(|mut error| {
         if error.get(ContextKind::Suggested).is_none()
@@ -87,14 +87,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("vitals: no runtime: {error}");
+            eprintln!("vitals: cannot start the async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            output::complain(&error.with_causes());
+            output::print_error(&error.with_causes());
             ExitCode::from(error.exit_code())
         }
     }
@@ -102,10 +102,10 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> shared::Result<ExitCode> {
     let settings = config::read(&cli.config)?;
-    let quiet = shared::Env::of(settings.clone());
+    let env = shared::Env::of(settings.clone());
     let verbose = cli.verbose > 0;
     let level = ["error", "info", "debug"][usize::from(cli.verbose).min(2)];
-    shared::logs(&quiet, shared::Logs::Text, level)?;
+    shared::logs(&env, shared::Logs::Text, level)?;
     match cli.command {
         Command::Demo(args) => demo::run(args, verbose).await,
         Command::Collect(args) => collect::run(args, settings, verbose).await,
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_and_every_argument_has_a_help_text_and_every_command_examples_that_are_read() {
+    fn every_command_and_argument_has_a_help_text_and_the_examples_parse() {
         fn visit(command: &clap::Command, names: &str, seen: &mut usize) {
             let name = format!("{names} {}", command.get_name()).trim().to_owned();
             assert!(command.get_about().is_some(), "{name}");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_got_a_command_wrong_is_shown_an_example_of_it() {
+    fn the_example_is_one_of_the_command_that_was_typed() {
         for (line, expected) in [
             ("collect", "vitals collect github"),
             ("catalogue docs --wrong", "vitals catalogue docs"),

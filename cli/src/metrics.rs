@@ -1,4 +1,4 @@
-//! `vitals metrics`: the catalogue, in a terminal.
+//! `vitals metrics`: lists the catalogue.
 
 use crate::catalogue;
 use crate::output;
@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 use shared::{Metric, Result};
 use std::process::ExitCode;
 
-/// What people type, for the help.
+/// The examples in the help.
 pub const EXAMPLES: &str = "Examples:
-  vitals metrics reverts          names with this text in them
-  vitals metrics 'github.*.p90'   names of this form
-  vitals metrics --format json    every row, for a program";
+  vitals metrics reverts          names that contain this text
+  vitals metrics 'github.*.p90'   names that match this pattern
+  vitals metrics --format json    every metric, for a program";
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only names that hold this text; `*` stands for any text.
+    /// Only names that contain this text; `*` matches any text.
     #[arg(value_name = "PATTERN")]
     pattern: Option<String>,
-    /// How to show them.
+    /// The output format.
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
 }
 
-/// The forms of the answer.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
     /// A page for people.
@@ -38,7 +38,7 @@ pub fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let rows: Vec<&Metric> = all.iter().copied().filter(wanted).collect();
     if rows.is_empty() {
         let pattern = args.pattern.as_deref().unwrap_or_default();
-        output::complain(&format!("no metric matches `{pattern}`; `vitals metrics` lists all of them"));
+        output::print_error(&format!("no metric matches `{pattern}`; `vitals metrics` lists all of them"));
         return Ok(ExitCode::FAILURE);
     }
     match args.format {
@@ -56,7 +56,7 @@ pub fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A block for each group, and how many of all rows they hold.
+/// A block for each group, and how many metrics they have.
 fn page(groups: &[(&str, Vec<&Metric>)], all: usize, view: View) -> String {
     let mut text = String::new();
     for (title, rows) in groups.iter().filter(|(_, rows)| !rows.is_empty()) {
@@ -65,11 +65,11 @@ fn page(groups: &[(&str, Vec<&Metric>)], all: usize, view: View) -> String {
         text.push('\n');
     }
     let shown: usize = groups.iter().map(|(_, rows)| rows.len()).sum();
-    let more = if view.verbose { "" } else { "; -v also says which way is good" };
+    let more = if view.verbose { "" } else { "; -v also shows which direction is better" };
     text + &view.remark(&format!("{shown} of {all} metrics{more}"), 0)
 }
 
-/// The kind, the unit and the tags of a row.
+/// The kind, the unit and the tags of a metric.
 fn facts(row: &Metric, verbose: bool) -> String {
     let tags = if row.tags.is_empty() { String::new() } else { format!(", by {}", row.tags.join(" ")) };
     let facts = format!("{}, {}{tags}", row.kind.word(), output::unit(row));
@@ -88,7 +88,7 @@ fn object(row: &Metric) -> Value {
     })
 }
 
-/// Whether the name holds the parts of the pattern in their order; without a `*` the part may stand anywhere.
+/// Whether the name matches the pattern; a pattern without `*` matches anywhere in the name.
 fn matches(pattern: &str, name: &str) -> bool {
     let anywhere = !pattern.contains('*');
     let parts: Vec<&str> = pattern.split('*').collect();
@@ -137,7 +137,7 @@ Every collector
   thing.build  gauge, unit
     Always 1.
 
-3 of 9 metrics; -v also says which way is good
+3 of 9 metrics; -v also shows which direction is better
 "
         );
     }

@@ -1,4 +1,4 @@
-//! How samples are shown: a page for people, and three forms for programs.
+//! The output of `vitals collect`: a page for people, three formats for programs, and what is printed beside them.
 
 use crate::page::page;
 use crate::view::View;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write;
 
-/// The forms of an answer.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// A page for people.
@@ -23,7 +23,7 @@ pub enum Format {
     Prometheus,
 }
 
-/// Writes the reports to standard output.
+/// Prints the reports to standard output.
 pub fn show(reports: &[Report], format: Format, verbose: bool) -> Result<()> {
     let text = match format {
         Format::Table => return print_page(&page(reports, View::of_terminal(verbose))),
@@ -34,17 +34,18 @@ pub fn show(reports: &[Report], format: Format, verbose: bool) -> Result<()> {
     print(&text)
 }
 
-/// Writes text to standard output; a reader that went away, as `head` does, is no error.
+/// Prints text to standard output, without control characters.
 pub fn print(text: &str) -> Result<()> {
-    write(&harmless(text))
+    write(&printable(text))
 }
 
-/// Writes a page, whose colours must reach the terminal: a [`View`] has made all of it harmless that it was given.
+/// Prints a page with its colours: a [`View`] has removed control characters from its texts.
 pub fn print_page(page: &str) -> Result<()> {
     write(page)
 }
 
 fn write(text: &str) -> Result<()> {
+    // A pipe that was closed, as `head` does, is not an error.
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::local("write to standard output", error))
@@ -53,20 +54,20 @@ fn write(text: &str) -> Result<()> {
     }
 }
 
-/// Writes a line about what went wrong to standard error.
-pub fn complain(text: &str) {
-    eprintln!("vitals: {}", harmless(text));
+/// Prints an error to standard error.
+pub fn print_error(text: &str) {
+    eprintln!("vitals: {}", printable(text));
 }
 
-/// The text without what a terminal would obey: names and reasons come from upstreams.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| {
+/// Replaces control characters, which a terminal would obey: names and reasons come from upstreams.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| {
         (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    if text.contains(obeyed) { Cow::Owned(text.replace(obeyed, "\u{fffd}")) } else { Cow::Borrowed(text) }
+    if text.contains(is_control) { Cow::Owned(text.replace(is_control, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
-fn known(report: &Report) -> Vec<&Sample> {
+fn known_samples(report: &Report) -> Vec<&Sample> {
     let mut samples: Vec<&Sample> = report.samples.iter().filter(|sample| sample.value().is_some()).collect();
     samples.sort_by_cached_key(|sample| (sample.name().to_owned(), sample.tags().to_vec(), sample.time()));
     samples
@@ -77,34 +78,34 @@ pub fn unit(metric: &shared::Metric) -> String {
     metric.per.map_or_else(|| metric.unit.word().to_owned(), |per| format!("{}/{}", metric.unit.word(), per.word()))
 }
 
-/// A value as people read it.
+/// A value for people.
 pub fn number(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.3}") }
 }
 
-/// A time as people read it.
+/// A time for people.
 pub fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A number of things, such as `1 answer` or `12 answers`.
+/// A number with its noun, e.g. `1 answer` or `12 answers`.
 pub fn counted(number: impl Display, thing: &str) -> String {
     let number = number.to_string();
     let plural = if number == "1" { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// That a part failed, and why.
+/// Says that a part failed, and why.
 pub fn failed_part(part: &str, why: &str) -> String {
     format!("{part} failed: {why}")
 }
 
-/// That a part is not complete yet, and what for.
+/// Says that a part is not complete yet.
 pub fn filling_part(part: &str, missing: u64) -> String {
     format!("{part} is filling: {} still missing; the next run continues", counted(missing, "answer"))
 }
 
-/// That records of a part are left out.
+/// Says that records of a part are left out.
 pub fn unread_part(part: &str, records: u64) -> String {
     let are = if records == 1 { "is" } else { "are" };
     format!("{} of {part} cannot be interpreted and {are} left out", counted(records, "record"))
@@ -124,7 +125,7 @@ fn json_report(report: &Report) -> Value {
             json!({"target": share.target, "gaps": found.gaps, "pending": found.pending, "unread": found.unread})
         })
         .collect();
-    let samples: Vec<Value> = known(report).into_iter().map(|sample| json_sample(sample, report)).collect();
+    let samples: Vec<Value> = known_samples(report).into_iter().map(|sample| json_sample(sample, report)).collect();
     json!({
         "collector": report.collector,
         "now": report.now.to_string(),
@@ -155,7 +156,7 @@ fn json_sample(sample: &Sample, report: &Report) -> Value {
 
 fn lines(reports: &[Report]) -> String {
     let mut text = String::new();
-    for sample in reports.iter().flat_map(known) {
+    for sample in reports.iter().flat_map(known_samples) {
         text.push_str(&sample.to_string());
         if let Some(time) = sample.time() {
             text.push_str(" @ ");
@@ -166,11 +167,11 @@ fn lines(reports: &[Report]) -> String {
     text
 }
 
-/// Gauges as they are; of the counts the newest slot; observations as a count and a sum.
+/// Gauges, the newest slot of each count, and observations as a count and a sum.
 fn prometheus(reports: &[Report]) -> String {
     let mut families: BTreeMap<String, (&Sample, BTreeMap<String, f64>)> = BTreeMap::new();
     for (report, sample) in
-        reports.iter().flat_map(|report| known(report).into_iter().map(move |sample| (report, sample)))
+        reports.iter().flat_map(|report| known_samples(report).into_iter().map(move |sample| (report, sample)))
     {
         if sample.time().is_some_and(|time| time != report.now) {
             continue;
@@ -203,28 +204,28 @@ fn labels(sample: &Sample) -> String {
     if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) }
 }
 
-/// What a person should know of a run beside its numbers; a page says most of it itself.
-pub fn remarks(report: &Report, format: Format) {
+/// Prints to standard error what became of each run; a page already shows what is not known.
+pub fn print_summary(report: &Report, format: Format) {
     if format == Format::Table {
         let view = View::of_terminal(false);
-        let lines = of_the_run(report).into_iter();
+        let lines = run_lines(report).into_iter();
         return lines.for_each(|line| eprint!("{}", view.sentence(&format!("{}: {line}", report.collector), 0)));
     }
-    for line in of_parts(report).into_iter().chain(of_the_run(report)) {
-        eprintln!("{}: {}", report.collector, harmless(&line));
+    for line in part_lines(report).into_iter().chain(run_lines(report)) {
+        eprintln!("{}: {}", report.collector, printable(&line));
     }
 }
 
-/// What of each target is not known, or not yet.
-fn of_parts(report: &Report) -> Vec<String> {
+/// The parts of each target that are unknown or incomplete.
+fn part_lines(report: &Report) -> Vec<String> {
     let of_target = |share: &Share| -> Vec<String> {
-        of_findings(&share.findings).into_iter().map(|line| format!("{}: {line}", share.target)).collect()
+        finding_lines(&share.findings).into_iter().map(|line| format!("{}: {line}", share.target)).collect()
     };
     report.shares.iter().flat_map(of_target).collect()
 }
 
-/// What of a target failed, is filling, or cannot be interpreted.
-pub fn of_findings(found: &Findings) -> Vec<String> {
+/// The parts that failed, that are filling, or that hold records which cannot be interpreted.
+pub fn finding_lines(found: &Findings) -> Vec<String> {
     let failed = found.gaps.iter().map(|(part, why)| failed_part(part, why));
     let pending = found.pending.iter().filter(|(_, missing)| **missing > 0);
     let filling = pending.map(|(part, missing)| filling_part(part, *missing));
@@ -233,8 +234,8 @@ pub fn of_findings(found: &Findings) -> Vec<String> {
     failed.chain(filling).chain(unread).collect()
 }
 
-/// What was not sent, and what the run came to.
-fn of_the_run(report: &Report) -> Vec<String> {
+/// The samples that were not sent, and a summary of the run.
+fn run_lines(report: &Report) -> Vec<String> {
     let dropped = report.dropped.iter().filter(|(_, number)| **number > 0);
     let mut lines: Vec<String> =
         dropped.map(|(reason, number)| format!("{number} samples not sent: {reason}")).collect();
@@ -246,8 +247,8 @@ fn of_the_run(report: &Report) -> Vec<String> {
         report.calls
     );
     lines.push(match &report.deliveries {
-        _ if report.late => format!("{line}; the time is over an hour ago, so that nothing was fetched"),
-        None => format!("{line}; nothing was sent (--push sends)"),
+        _ if report.late => format!("{line}; nothing was fetched, because the time is over an hour ago"),
+        None => format!("{line}; nothing was sent (add --push to send it)"),
         Some(outcome) => format!(
             "{line}; {} series accepted, {} rejected, {} payloads spooled, {} series recovered from the spool",
             outcome.accepted, outcome.rejected, outcome.spooled, outcome.recovered
@@ -261,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_said_part_by_part_and_parts_that_miss_nothing_are_left_out() {
+    fn each_part_that_is_not_whole_is_described_and_no_other() {
         let found = Findings {
             gaps: [("pulls", "github answered 503".to_owned())].into(),
             pending: [("dora", 0), ("files", 12), ("flaky", 1)].into(),
@@ -275,12 +276,15 @@ mod tests {
             "1 record of gpus cannot be interpreted and is left out",
             "2 records of runs cannot be interpreted and are left out",
         ];
-        assert_eq!(of_findings(&found), expected);
+        assert_eq!(finding_lines(&found), expected);
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_replaced_and_nothing_else() {
-        assert_eq!(harmless("a\u{1b}[2Jb\rc\u{7}\u{9b}d\u{202e}e"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\u{fffd}d\u{fffd}e");
-        assert_eq!(harmless("naïve\n\t│ ✓"), "naïve\n\t│ ✓");
+    fn control_characters_are_replaced_and_nothing_else() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\rc\u{7}\u{9b}d\u{202e}e"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}\u{fffd}d\u{fffd}e"
+        );
+        assert_eq!(printable("naïve\n\t│ ✓"), "naïve\n\t│ ✓");
     }
 }

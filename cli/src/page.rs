@@ -1,7 +1,7 @@
 //! A report as a page of the terminal: a block for each target with its numbers, its checks, and what is not known.
 
 use crate::output;
-use crate::view::{Entry, Number, Verdict, View};
+use crate::view::{Item, Number, Verdict, View};
 use shared::{Kind, Report, Sample, heartbeat::Share};
 use std::collections::BTreeMap;
 
@@ -38,9 +38,9 @@ impl View {
         text.push_str(&self.numbers(&numbers(&measured, self.verbose)));
         let checks = checks(&judged, self.verbose);
         if !checks.is_empty() {
-            text.push_str(&[self.group("checks"), self.entries(&checks)].concat());
+            text.push_str(&[self.group("checks"), self.list(&checks)].concat());
         }
-        let unknown = output::of_findings(&share.findings);
+        let unknown = output::finding_lines(&share.findings);
         if !unknown.is_empty() {
             text.push_str(&self.group("not known"));
             text.extend(unknown.iter().map(|line| self.sentence(line, 2)));
@@ -50,7 +50,7 @@ impl View {
     }
 }
 
-/// A check as it is shown.
+/// A check with its verdict.
 struct Judged<'a> {
     verdict: Verdict,
     name: &'a str,
@@ -59,24 +59,23 @@ struct Judged<'a> {
     about: String,
 }
 
-/// A line for each check: its verdict, its value, what it is held against, and, where its name is not its alone, what it
-/// is about.
-fn checks(judged: &[&Sample], verbose: bool) -> Vec<Entry> {
+/// One item for each check: its verdict, its value and its condition, and its workflow if several checks have its name.
+fn checks(judged: &[&Sample], verbose: bool) -> Vec<Item> {
     let mut checks: Vec<Judged> = judged.iter().filter_map(|sample| check(sample, judged)).collect();
     checks.sort_by(|a, b| (a.verdict, a.name, &a.about).cmp(&(b.verdict, b.name, &b.about)));
     let widest = |of: fn(&Judged) -> usize| checks.iter().map(of).max().unwrap_or(0);
     let values = widest(|check| check.value.chars().count());
     let conditions = widest(|check| check.condition.chars().count());
     let line = |check: &Judged| {
-        let is_alone = checks.iter().filter(|other| other.name == check.name).count() == 1;
-        let about = if is_alone && !verbose { "" } else { &check.about };
+        let is_unique = checks.iter().filter(|other| other.name == check.name).count() == 1;
+        let about = if is_unique && !verbose { "" } else { &check.about };
         let text = format!("{:>values$} {:<conditions$} {about}", check.value, check.condition);
-        Entry::new(check.verdict, check.name, vec![text])
+        Item::new(check.verdict, check.name, vec![text])
     };
     checks.iter().map(line).collect()
 }
 
-/// The check whose target this sample is, if it is one.
+/// The check that this sample is the target of, if it is a target.
 fn check<'a>(sample: &'a Sample, judged: &[&Sample]) -> Option<Judged<'a>> {
     let name = sample.name().strip_suffix(".target")?;
     let tag = |key: &str| sample.tag_value(key).unwrap_or_default();
@@ -92,7 +91,7 @@ fn check<'a>(sample: &'a Sample, judged: &[&Sample]) -> Option<Judged<'a>> {
     Some(Judged { verdict, name, value, condition: signs(tag("condition")), about })
 }
 
-/// Whether a sample says nothing that a person looks for first.
+/// Whether the value is zero.
 fn is_zero(sample: &Sample) -> bool {
     sample.value() == Some(0.0)
 }
@@ -115,7 +114,7 @@ fn signs(words: &str) -> String {
     sign.unwrap_or_else(|| words.to_owned()).replace("pct", "%")
 }
 
-/// The lines of samples: levels as they are, of the counts the newest slot, observations together.
+/// One line for each gauge, for the newest slot of each count, and for all observations of a series.
 fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Number> {
     let mut lines: BTreeMap<(String, String), Number> = BTreeMap::new();
     let newest = samples.iter().filter_map(|sample| sample.time()).max();
@@ -144,10 +143,10 @@ fn numbers(samples: &[&Sample], verbose: bool) -> Vec<Number> {
 
 fn line(sample: &Sample, (name, dimensions): &(String, String), value: String) -> Number {
     let what = if dimensions.is_empty() { name.clone() } else { format!("{name} {dimensions}") };
-    Number { what, value, unit: output::unit(sample.metric()) }
+    Number { name: what, value, unit: output::unit(sample.metric()) }
 }
 
-/// The tags of a sample that do not name its target; their values say enough, unless somebody wants to know more.
+/// The tags of a sample without its target: their values, or key and value on a verbose page.
 fn dimensions(sample: &Sample, verbose: bool) -> String {
     let target = sample.target().unwrap_or_default();
     let own = sample.tags().iter().filter(|(_, value)| value != target);
@@ -167,16 +166,16 @@ mod tests {
     }
 
     shared::catalogue! {
-        /// What the check is held against, as every check says it.
+        /// The target of a check, with the tags that every check has.
         REVERTS = Gauge "metta.infra.cron.github.reverts.count.target" in Item by ["status"], fold None, better Neither;
-        /// What the check is held against, as every check says it.
+        /// The target of a check, with the tags that every check has.
         BUGS = Gauge "metta.infra.cron.github.bugs.count.target" in Item by ["status"], fold None, better Neither;
-        /// The value that is judged.
+        /// The value that the check judges.
         VALUE = Gauge "metta.infra.cron.github.bugs.count" in Item by ["status"], fold None, better Neither;
     }
 
     #[test]
-    fn checks_that_fail_come_first_with_their_values_and_what_they_are_held_against() {
+    fn failed_checks_come_first_with_their_value_and_condition() {
         assert_eq!(METRICS.len(), 3);
         let tagged = |sample: Sample, status: &str, task: &str| {
             let sample = sample.tag("status", status).tag("condition", "lt_5").tag("workflow_name", "bugs");
@@ -189,7 +188,7 @@ mod tests {
             tagged(VALUE.sample(12.0), "fail", "open"),
         ];
         let judged: Vec<&Sample> = samples.iter().collect();
-        let shown = |width: usize| View::new(width, false, false).entries(&checks(&judged, false));
+        let shown = |width: usize| View::new(width, false, false).list(&checks(&judged, false));
         let wide = "  fail    github.bugs.count     12 <5
   unknown github.reverts.count   - <5 bugs/others
   pass    github.reverts.count   - <5 bugs/reverts
@@ -203,7 +202,7 @@ mod tests {
              - <5 bugs/reverts
 ";
         assert_eq!(shown(40), narrow);
-        let verbose = View::new(80, false, true).entries(&checks(&judged, true));
+        let verbose = View::new(80, false, true).list(&checks(&judged, true));
         assert!(verbose.starts_with("  fail    github.bugs.count     12 <5 bugs/open\n"), "{verbose}");
     }
 

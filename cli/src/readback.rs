@@ -7,11 +7,11 @@ use shared::datadog::{Base, Intake, LIMITS, encode};
 use shared::{Auth, Env, Error, Http, Result, floor, heartbeat};
 use std::time::Duration;
 
-/// How long a point may take to appear, and how often we look.
-const LOOKS: u32 = 24;
+/// How often the point is looked for, and the pause in between.
+const ATTEMPTS: u32 = 24;
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The seconds it took until the point could be read.
+/// Sends a point, and returns the seconds until it could be read.
 pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64> {
     let site = env.get("DD_SITE").unwrap_or("datadoghq.com");
     let base = env.url("DATADOG_URL", &format!("https://api.{site}"))?;
@@ -22,24 +22,25 @@ pub async fn readback(env: &Env, intake: &Intake, wall: Timestamp) -> Result<u64
     let (from, to) = (floor(wall) - SignedDuration::from_mins(15), wall + SignedDuration::from_mins(1));
     let query = shared::http::escape("max:collector.build{service:vitals-check}");
     let path = format!("/api/v1/query?from={}&to={}&query={query}", from.as_second(), to.as_second());
-    for look in 0..LOOKS {
+    for attempt in 0..ATTEMPTS {
         let request = Request::get(format!("{base}{path}"))
             .header("dd-application-key", application.expose())
             .body(bytes::Bytes::new())
-            .map_err(|_| Error::config("DD_APP_KEY", "holds characters that no header can carry"))?;
+            .map_err(|_| Error::config("DD_APP_KEY", "contains characters that are not allowed in a header"))?;
         let answer: Value = http.json(&path, &http.send(request).await?)?;
         if answer["series"].as_array().is_some_and(|series| !series.is_empty()) {
-            return Ok(PAUSE.as_secs() * u64::from(look));
+            return Ok(PAUSE.as_secs() * u64::from(attempt));
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let waited = PAUSE.as_secs() * u64::from(LOOKS);
-    let what =
-        format!("a point was accepted and could not be read within {waited} s; is it the key of another organisation?");
+    let waited = PAUSE.as_secs() * u64::from(ATTEMPTS);
+    let what = format!(
+        "a point was accepted and could not be read within {waited} s; does DD_APP_KEY belong to another organisation?"
+    );
     Err(Error::Intake { what })
 }
 
-/// Sends the point that is then looked for.
+/// Sends the point.
 async fn send(env: &Env, intake: &Intake, now: Timestamp) -> Result<()> {
     let env_tag = shared::tags::value("env", env.required(shared::ENV)?);
     let base = Base::new("check", env_tag, "vitals-check");

@@ -1,4 +1,4 @@
-//! Every collector there is, one word each.
+//! The list of collectors, one word each.
 
 use clap::builder::PossibleValuesParser;
 use futures::future::BoxFuture;
@@ -7,39 +7,39 @@ use shared::{Check, Collector, Env, Error, Event, Life, Metric, Probe, Report, R
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A collector without its type.
+/// A collector, with its type erased.
 pub struct Entry {
-    /// The word that names it.
+    /// Its name.
     pub name: &'static str,
-    /// Its rows of the catalogue.
+    /// Its metrics.
     pub metrics: &'static [&'static Metric],
     /// Its checks.
     pub checks: &'static [Check],
     /// Runs it once.
     pub run: for<'a> fn(&'a Env, &'a Event, Run) -> BoxFuture<'a, Result<Report>>,
     /// Connects, and checks credentials and access.
-    pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> Asked<'a>,
+    pub probe: for<'a> fn(&'a Env, Option<&'a str>) -> ProbeFuture<'a>,
     /// The configured targets.
     pub targets: for<'a> fn(&'a Env) -> BoxFuture<'a, Result<Vec<String>>>,
-    /// How the last run of a target went, if there was one.
-    pub last: for<'a> fn(&'a Store, &'a str, Timestamp) -> Lasted<'a>,
+    /// Reads the last run of a target, if there was one.
+    pub last: for<'a> fn(&'a Store, &'a str, Timestamp) -> LastRunFuture<'a>,
 }
 
-/// How the last run of a target went, once that is read; nothing where there was none.
-pub type Lasted<'a> = BoxFuture<'a, Result<Option<LastRun>>>;
+/// Resolves to the last run of a target, if there was one.
+pub type LastRunFuture<'a> = BoxFuture<'a, Result<Option<LastRun>>>;
 
-/// What checking credentials and access came to, once that is known.
-pub type Asked<'a> = BoxFuture<'a, Result<Vec<Probed>>>;
+/// Resolves to the probes of each target.
+pub type ProbeFuture<'a> = BoxFuture<'a, Result<Vec<Probed>>>;
 
-/// A target, and what was checked of it.
+/// A target with its probes.
 pub type Probed = (String, Vec<Probe>);
 
-/// How a run is to be made.
+/// The options of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// Whether it sends what it measures.
+    /// Whether its points are sent.
     pub push: bool,
-    /// The most time it may take.
+    /// Its time limit.
     pub time: Duration,
 }
 
@@ -48,11 +48,11 @@ pub struct Run {
 pub struct LastRun {
     /// The time of its snapshot.
     pub at: Timestamp,
-    /// When the fetch of everything began that it goes back to.
+    /// When the last full fetch began.
     pub whole_at: Timestamp,
     /// The parts that failed, with the reasons.
     pub gaps: BTreeMap<String, String>,
-    /// The answers that parts still wait for.
+    /// How many answers each part still waits for.
     pub pending: BTreeMap<String, u64>,
 }
 
@@ -109,20 +109,20 @@ async fn last<C: Collector>(store: &Store, target: &str, wall: Timestamp) -> Res
     Ok(kept.map(|kept| LastRun { at: kept.at, whole_at: kept.whole_at, gaps: kept.gaps, pending: kept.pending }))
 }
 
-/// What may be said where collectors are named.
+/// The values of a NAME argument.
 pub fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(REGISTRY.iter().map(|entry| entry.name).chain(["all"]))
 }
 
-/// The collectors of these names, all of them for `all` or for none.
+/// The collectors with these names; all of them for `all`, or without names.
 pub fn named(names: &[String]) -> Vec<&'static Entry> {
     let all = names.is_empty() || names.iter().any(|name| name == "all");
     REGISTRY.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
 }
 
-/// Those of the collectors that have this target, where one is wanted; those that are not configured where none is, so
-/// that they say what is missing.
-pub async fn having(entries: Vec<&'static Entry>, env: &Env, target: Option<&str>) -> Result<Vec<&'static Entry>> {
+/// The collectors that have this target; all of them without one. If none of them is configured, all are returned,
+/// because each will say what is missing.
+pub async fn with_target(entries: Vec<&'static Entry>, env: &Env, target: Option<&str>) -> Result<Vec<&'static Entry>> {
     let Some(target) = target else { return Ok(entries) };
     let (mut found, mut unconfigured, mut known) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {

@@ -1,22 +1,22 @@
-//! How a page is laid out: the width and the colours of the terminal, verdicts, and lines that hang below each other.
+//! The layout of a page: the width and the colours of the terminal, verdicts, columns and hanging indents.
 
-use crate::output::harmless;
+use crate::output::printable;
 use console::{Style, Term, measure_text_width};
 
-/// The columns of a page whose terminal is not known, or that is written to a file or a pipe.
-const WITHOUT_TERMINAL: usize = 80;
+/// The width of a page that is written to a file or a pipe, or to a terminal that does not tell its width.
+const DEFAULT_WIDTH: usize = 80;
 
-/// The narrowest page.
-const NARROWEST: usize = 40;
+/// The smallest width of a page.
+const MIN_WIDTH: usize = 40;
 
-/// The columns that a text needs to stand beside what it is about; with fewer it stands below.
-const BESIDE: usize = 24;
+/// The columns that a text needs to the right of a name; with fewer it is below the name.
+const MIN_TEXT: usize = 24;
 
-/// The columns of the longest verdict.
-const MARK: usize = 7;
+/// The width of the longest verdict.
+const VERDICT: usize = 7;
 
-/// Where a line goes on behind its verdict.
-const BEHIND_MARK: usize = 2 + MARK + 1;
+/// The column after a verdict.
+const AFTER_VERDICT: usize = 2 + VERDICT + 1;
 
 /// How a page is shown.
 #[derive(Debug, Clone, Copy)]
@@ -25,18 +25,18 @@ pub struct View {
     width: usize,
     /// Whether it has colours.
     colours: bool,
-    /// Whether rows are shown that a person does not look for first.
+    /// Whether `-v` was given: zeros, tags in full, and a collector's metrics about itself are shown.
     pub verbose: bool,
 }
 
-/// How something went: a word, and the colour that says the same.
+/// A verdict: a word, in a colour that means the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Somebody has to do something about it.
+    /// It needs attention.
     Bad(&'static str),
-    /// It is not known, or not yet.
+    /// It is unknown, not configured or has not happened yet.
     Open(&'static str),
-    /// Nothing has to be done.
+    /// It is as it should be.
     Good(&'static str),
 }
 
@@ -56,72 +56,72 @@ impl Verdict {
     }
 }
 
-/// A line of numbers: what, how much, and in which unit.
+/// A value with its name and its unit.
 pub struct Number {
-    /// The name of the row, with its tags.
-    pub what: String,
+    /// The metric, with its tags.
+    pub name: String,
     /// The value.
     pub value: String,
     /// Its unit.
     pub unit: String,
 }
 
-/// A line of a list: how it went, what it is about, and what there is to say, a paragraph each.
-pub struct Entry {
+/// An item of a list: its verdict, its name, and paragraphs about it.
+pub struct Item {
     verdict: Verdict,
-    what: String,
+    name: String,
     texts: Vec<String>,
 }
 
-impl Entry {
-    /// A line of a list.
-    pub fn new(verdict: Verdict, what: &str, texts: Vec<String>) -> Self {
-        // What there is nothing to say of is a line all the same.
+impl Item {
+    /// An item of a list.
+    pub fn new(verdict: Verdict, name: &str, texts: Vec<String>) -> Self {
+        // An item without a paragraph is still printed.
         let texts = if texts.is_empty() { vec![String::new()] } else { texts };
-        Self { verdict, what: plain(what), texts }
+        Self { verdict, name: single_line(name), texts }
     }
 
-    /// How it went.
+    /// Its verdict.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
 }
 
 impl View {
-    /// As this terminal is: `NO_COLOR` and a terminal that obeys nothing have no colours.
+    /// The layout for this terminal. There are no colours with `NO_COLOR` or `TERM=dumb`.
     pub fn of_terminal(verbose: bool) -> Self {
         let terminal = Term::stdout();
-        let width = terminal.size_checked().map_or(WITHOUT_TERMINAL, |(_, columns)| columns.into());
+        let width = terminal.size_checked().map_or(DEFAULT_WIDTH, |(_, columns)| columns.into());
         Self::new(width, terminal.features().colors_supported() && console::colors_enabled(), verbose)
     }
 
-    /// A page of so many columns.
+    /// The layout of this width.
     pub fn new(width: usize, colours: bool, verbose: bool) -> Self {
-        Self { width: width.max(NARROWEST), colours, verbose }
+        Self { width: width.max(MIN_WIDTH), colours, verbose }
     }
 
-    /// The line that a block begins with.
+    /// The first line of a block.
     pub fn heading(self, words: &[&str]) -> String {
-        let title = words.iter().map(|word| plain(word)).collect::<Vec<_>>().join(" · ");
+        let title = words.iter().map(|word| single_line(word)).collect::<Vec<_>>().join(" · ");
         self.lines(&wrap(&title, self.width - 2), 0, 2, &Style::new().bold())
     }
 
-    /// A line below a heading that names a group of lines.
+    /// A title within a block.
     pub fn group(self, word: &str) -> String {
         self.lines(&[word.to_owned()], 2, 2, &Style::new().bold())
     }
 
-    /// A sentence; what does not fit into its line goes on a little further in.
+    /// A sentence, wrapped with a hanging indent.
     pub fn sentence(self, text: &str, indent: usize) -> String {
         self.lines(&wrap(text, self.width - indent - 2), indent, indent + 2, &Style::new())
     }
 
-    /// A remark that is not what a person looks for first.
+    /// A sentence of less importance, dimmed.
     pub fn remark(self, text: &str, indent: usize) -> String {
         self.lines(&wrap(text, self.width - indent), indent, indent, &Style::new().dim())
     }
 
-    /// A row by its name: its facts beside it where there is room, and what it means below.
+    /// A name with facts, on its right if they fit, and its meaning below.
     pub fn definition(self, name: &str, facts: &str, meaning: &str) -> String {
         let bold = Style::new().bold();
         let is_beside = 2 + measure_text_width(name) + 2 + measure_text_width(facts) <= self.width;
@@ -134,53 +134,53 @@ impl View {
         text
     }
 
-    /// Numbers, the values below each other.
+    /// One line for each number, with the values in a column.
     pub fn numbers(self, lines: &[Number]) -> String {
         let widest = |of: fn(&Number) -> &String| lines.iter().map(|line| measure_text_width(of(line))).max();
         let value = widest(|line| &line.value).unwrap_or(0);
         let unit = widest(|line| &line.unit).unwrap_or(0);
         let room = self.width.saturating_sub(value + unit + 5);
-        let what = room.min(widest(|line| &line.what).unwrap_or(0)).max(8);
+        let what = room.min(widest(|line| &line.name).unwrap_or(0)).max(8);
         lines.iter().map(|line| self.number(line, what, value)).collect()
     }
 
     fn number(self, line: &Number, what: usize, value: usize) -> String {
-        let names = wrap(&line.what, what);
+        let names = wrap(&line.name, what);
         let (first, rest) = names.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let gap = " ".repeat(what.saturating_sub(measure_text_width(first)));
         let unit = self.styled(&Style::new().dim(), &line.unit);
         format!("  {first}{gap}  {:>value$} {unit}\n", line.value) + &self.lines(rest, 4, 4, &Style::new())
     }
 
-    /// A list, the texts below each other where the terminal is wide enough.
-    pub fn entries(self, entries: &[Entry]) -> String {
-        let widest = entries.iter().map(|entry| measure_text_width(&entry.what)).max().unwrap_or(0);
-        let column = BEHIND_MARK + widest + 2;
-        let is_beside = column + BESIDE <= self.width;
-        let lines = entries.iter().map(|entry| {
-            let mark = self.mark(entry.verdict);
+    /// A list, with the paragraphs in a column if the page is wide enough.
+    pub fn list(self, items: &[Item]) -> String {
+        let widest = items.iter().map(|item| measure_text_width(&item.name)).max().unwrap_or(0);
+        let column = AFTER_VERDICT + widest + 2;
+        let is_beside = column + MIN_TEXT <= self.width;
+        let lines = items.iter().map(|item| {
+            let verdict = self.verdict(item.verdict);
             if is_beside {
-                self.hung(&[mark.as_str(), &entry.what].concat(), column, &entry.texts)
+                self.hanging(&[verdict.as_str(), &item.name].concat(), column, &item.texts)
             } else {
-                let what = std::slice::from_ref(&entry.what);
-                self.hung(&mark, BEHIND_MARK, what) + &self.hung("", BEHIND_MARK + 2, &entry.texts)
+                let name = std::slice::from_ref(&item.name);
+                self.hanging(&verdict, AFTER_VERDICT, name) + &self.hanging("", AFTER_VERDICT + 2, &item.texts)
             }
         });
         lines.collect()
     }
 
-    /// The last line: what the page comes to, in the colour of the worst verdict.
-    pub fn conclusion(self, text: &str, worst: Verdict) -> String {
+    /// The last line, in the colour of the worst verdict.
+    pub fn summary(self, text: &str, worst: Verdict) -> String {
         self.lines(&wrap(text, self.width - 2), 0, 2, &worst.style())
     }
 
-    /// A verdict in its colour, as wide as the longest.
-    fn mark(self, verdict: Verdict) -> String {
-        format!("  {} ", self.styled(&verdict.style(), &format!("{:<MARK$}", verdict.word())))
+    /// A verdict in its colour, padded to the longest.
+    fn verdict(self, verdict: Verdict) -> String {
+        format!("  {} ", self.styled(&verdict.style(), &format!("{:<VERDICT$}", verdict.word())))
     }
 
-    /// Texts that begin in this column, the first of them behind the head.
-    fn hung(self, head: &str, column: usize, texts: &[String]) -> String {
+    /// Paragraphs that start in this column, the first on the right of the head.
+    fn hanging(self, head: &str, column: usize, texts: &[String]) -> String {
         let lines = texts.iter().flat_map(|text| wrap(text, self.width - column)).enumerate();
         let lines = lines.map(|(number, line)| {
             let head = if number == 0 { head } else { "" };
@@ -190,7 +190,7 @@ impl View {
         lines.collect()
     }
 
-    /// Lines of one style, the first one indented so far and the others so far.
+    /// Lines in one style, with an indent for the first and one for the others.
     fn lines(self, lines: &[String], first: usize, others: usize, style: &Style) -> String {
         let indents = std::iter::once(first).chain(std::iter::repeat(others));
         let lines = lines.iter().zip(indents);
@@ -202,7 +202,7 @@ impl View {
     }
 }
 
-/// How many of all have to be looked at, such as `2 of 9 need attention`; where none have, how many are well.
+/// How many need attention, e.g. `2 of 9 need attention`, or how many are ok if none does.
 pub fn attention(bad: usize, good: usize, all: usize) -> String {
     match bad {
         0 => format!("{good} of {all} ok"),
@@ -211,22 +211,21 @@ pub fn attention(bad: usize, good: usize, all: usize) -> String {
     }
 }
 
-/// The text on one line, without what a terminal would obey.
-fn plain(text: &str) -> String {
-    harmless(text).split_whitespace().collect::<Vec<_>>().join(" ")
+/// The text on one line, without control characters.
+fn single_line(text: &str) -> String {
+    printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text in lines of at most so many columns, without what a terminal would obey. A longer word is cut into pieces:
-/// nothing is left out.
+/// Wraps a text to lines of this width, without control characters. A longer word is split: nothing is left out.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    let text = harmless(text).replace(['\n', '\t'], " ");
+    let text = printable(text).replace(['\n', '\t'], " ");
     let mut lines = vec![String::new()];
-    let words = text.split(' ').flat_map(|word| pieces(word, width)).enumerate();
+    let words = text.split(' ').flat_map(|word| split_word(word, width)).enumerate();
     for (number, word) in words {
         let line = lines.last_mut();
         match line {
             Some(line) if number == 0 => line.push_str(word),
-            // Columns within a text stay where they are: a line keeps the spaces between its words.
+            // Several spaces in a row are kept, because they align columns.
             Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
                 line.push(' ');
                 line.push_str(word);
@@ -238,8 +237,8 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// The pieces of a word that has too many columns, cut where names are made of several words.
-fn pieces(word: &str, width: usize) -> Vec<&str> {
+/// Splits a word that is wider than this, after a separator if there is one in the second half.
+fn split_word(word: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = word;
     while measure_text_width(rest) > width {
@@ -250,10 +249,10 @@ fn pieces(word: &str, width: usize) -> Vec<&str> {
         };
         let end = rest.char_indices().take_while(fits).map(|(at, character)| at + character.len_utf8()).last();
         let end = end.unwrap_or(rest.len());
-        let seam = rest[..end].rfind(['.', '_', '/', '-', '=', ',']).map(|at| at + 1).filter(|at| at * 2 > end);
-        let (piece, others) = rest.split_at(seam.unwrap_or(end));
+        let separator = rest[..end].rfind(['.', '_', '/', '-', '=', ',']).map(|at| at + 1).filter(|at| at * 2 > end);
+        let (piece, remaining) = rest.split_at(separator.unwrap_or(end));
         pieces.push(piece);
-        rest = others;
+        rest = remaining;
     }
     pieces.push(rest);
     pieces
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_wrapped_between_words_and_a_word_that_is_too_long_is_cut_and_not_left_out() {
+    fn a_text_is_wrapped_at_spaces_and_a_longer_word_is_split() {
         for (text, width, expected) in [
             ("one two\nthree", 7, &["one two", "three"][..]),
             ("one two  three", 7, &["one two", "three"]),
@@ -280,19 +279,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_reaches_no_page() {
+    fn a_page_contains_no_control_characters_of_its_texts() {
         let view = View::new(60, false, false);
         let wild = "a\u{1b}[2Jb\nc";
-        let number = Number { what: wild.to_owned(), value: "1".to_owned(), unit: "item".to_owned() };
-        let entry = Entry::new(Verdict::Good("ok"), wild, vec![wild.to_owned()]);
+        let number = Number { name: wild.to_owned(), value: "1".to_owned(), unit: "item".to_owned() };
+        let item = Item::new(Verdict::Good("ok"), wild, vec![wild.to_owned()]);
         let text = [
             view.heading(&[wild]),
             view.numbers(&[number]),
-            view.entries(&[entry]),
+            view.list(&[item]),
             view.sentence(wild, 2),
             view.remark(wild, 2),
             view.definition("name", "facts", wild),
-            view.conclusion(wild, Verdict::Good("ok")),
+            view.summary(wild, Verdict::Good("ok")),
         ];
         for part in text {
             assert!(
@@ -303,32 +302,32 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_page_whatever_stands_in_it() {
+    fn no_line_is_wider_than_the_page_and_no_letter_is_lost() {
         let long = "acme/a-repository-with-a-name-that-goes-on-and-on-and-on-and-on: GraphQL and more words behind it";
         for width in [40, 60, 80, 200] {
             let view = View::new(width, false, true);
             let number =
-                Number { what: long.to_owned(), value: "123 × 1234.567".into(), unit: "operation/day".into() };
-            let entry = Entry::new(Verdict::Bad("unknown"), long, vec![long.repeat(3)]);
+                Number { name: long.to_owned(), value: "123 × 1234.567".into(), unit: "operation/day".into() };
+            let item = Item::new(Verdict::Bad("unknown"), long, vec![long.repeat(3)]);
             let text = [
                 view.heading(&[long, long]),
                 view.numbers(&[number]),
-                view.entries(&[entry]),
+                view.list(&[item]),
                 view.sentence(long, 2),
                 view.remark(long, 4),
                 view.definition(long, long, long),
-                view.conclusion(&long.repeat(2), Verdict::Bad("failed")),
+                view.summary(&long.repeat(2), Verdict::Bad("failed")),
             ]
             .concat();
             assert!(text.lines().all(|line| measure_text_width(line) <= width), "{width}\n{text}");
             let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
-            let put_in = 14 * letters(long) + letters("123 1234.567 operation/day unknown");
-            assert_eq!(letters(&text), put_in, "{text}");
+            let expected = 14 * letters(long) + letters("123 1234.567 operation/day unknown");
+            assert_eq!(letters(&text), expected, "{text}");
         }
     }
 
     #[test]
-    fn attention_is_told_in_a_sentence() {
+    fn the_summary_agrees_in_number() {
         let expected = ["7 of 9 ok", "1 of 9 needs attention", "2 of 9 need attention"];
         assert_eq!([0, 1, 2].map(|bad| attention(bad, 7, 9)), expected);
     }
