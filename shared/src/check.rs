@@ -225,8 +225,7 @@ crate::catalogue! {
 }
 
 /// The rows over all verdicts about a target: each one's state, and totals by area and status, and by check.
-#[must_use]
-pub fn totals(checks: &'static [Check], verdicts: &[Verdict], target: &str) -> Vec<Sample> {
+pub(crate) fn totals(checks: &'static [Check], verdicts: &[Verdict], target: &str) -> Vec<Sample> {
     let states = verdicts.iter().filter_map(Verdict::state);
     let mut samples: Vec<Sample> = states.collect();
     let areas: BTreeSet<&str> = checks.iter().map(Verdict::area).collect();

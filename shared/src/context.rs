@@ -32,8 +32,7 @@ pub struct Findings {
 
 impl Findings {
     /// Whether a part is neither failed nor filling.
-    #[must_use]
-    pub fn is_whole(&self, part: Part) -> bool {
+    pub(crate) fn is_whole(&self, part: Part) -> bool {
         !self.gaps.contains_key(part.name()) && self.pending.get(part.name()).is_none_or(|missing| *missing == 0)
     }
 }

@@ -1,14 +1,12 @@
 //! What started a run: a rule of EventBridge, a schedule of EventBridge Scheduler, or a person with a bare `{}`.
 
+use crate::datadog::OLDEST;
 use crate::{Error, GRID, Result};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// Datadog drops points that are older than this, so that a run that comes later has nothing to say.
-const LATE: SignedDuration = SignedDuration::from_hours(1);
-
 /// The scope of a run over all targets.
-const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// The fields of an event of EventBridge; one with others is of another kind, or means something that nobody reads. The
 /// name of a replay is in events out of an archive:
@@ -62,10 +60,7 @@ impl Event {
 
     /// Refuses a time more than a step of the grid ahead of the clock: its points would be invented, and would hide the true
     /// ones later.
-    ///
-    /// # Errors
-    /// When the event lies in the future.
-    pub fn check_not_ahead(&self) -> Result<()> {
+    pub(crate) fn check_not_ahead(&self) -> Result<()> {
         if self.now > self.wall + GRID {
             let problem = format!("its time {} lies in the future, it is {} now", self.now, self.wall);
             return Err(Error::config("event", problem));
@@ -74,9 +69,8 @@ impl Event {
     }
 
     /// Whether Datadog would drop the points of this run for their age.
-    #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.now < self.wall - LATE
+    pub(crate) fn is_late(&self) -> bool {
+        self.now < self.wall - OLDEST
     }
 
     /// The same event for one target alone.
@@ -105,8 +99,7 @@ impl Event {
     }
 
     /// Which runs share a spool with this one: those over all targets, or those that name the same one.
-    #[must_use]
-    pub fn scope(&self) -> &str {
+    pub(crate) fn scope(&self) -> &str {
         self.target().unwrap_or(ALL)
     }
 

@@ -89,8 +89,7 @@ impl Http {
     }
 
     /// With another limit for the bytes of an answer.
-    #[must_use]
-    pub const fn largest(mut self, bytes: usize) -> Self {
+    pub(crate) const fn largest(mut self, bytes: usize) -> Self {
         self.largest = bytes;
         self
     }
@@ -131,20 +130,11 @@ impl Http {
         self.json(path, &answer)
     }
 
-    /// Sends JSON to a path below the base address and reads the answer as JSON.
-    ///
-    /// # Errors
-    /// As for [`Http::get`].
-    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<T> {
-        let answer = self.post_for_answer(path, body).await?;
-        self.json(path, &answer)
-    }
-
     /// Sends JSON and returns the whole answer, for upstreams that use headers.
     ///
     /// # Errors
     /// When there is no answer, or a refusal.
-    pub async fn post_for_answer(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
+    pub async fn post(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Answer> {
         let body = serde_json::to_vec(body).map_err(|_| self.bad_address(path))?;
         let request = Request::post(format!("{}{path}", self.base)).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(body.into()).map_err(|_| self.bad_address(path))?).await

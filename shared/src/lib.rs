@@ -37,7 +37,7 @@ mod unit;
 pub mod window;
 
 pub use budget::Budget;
-pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Selector, Verdict, Word, judge, totals};
+pub use check::{CHECK_TAGS, Check, METRICS as CHECK_METRICS, Selector, Verdict, Word, judge};
 pub use collector::{Collector, Last, Probe};
 pub use condition::{Condition, Operator};
 pub use context::{Context, Findings};

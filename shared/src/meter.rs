@@ -40,13 +40,12 @@ impl Meter {
     }
 
     /// Registers an upstream, so that its rows are sent from the first run on.
-    pub fn register(&self, upstream: &'static str) {
+    pub(crate) fn register(&self, upstream: &'static str) {
         self.lock().upstreams.insert(upstream);
     }
 
     /// Every upstream that a client was made for.
-    #[must_use]
-    pub fn upstreams(&self) -> BTreeSet<&'static str> {
+    pub(crate) fn upstreams(&self) -> BTreeSet<&'static str> {
         self.lock().upstreams.clone()
     }
 

@@ -78,7 +78,7 @@ impl Metric {
             target: None,
             observations: None,
             at: None,
-            event: None,
+            occurrence: None,
         }
     }
 
@@ -113,8 +113,8 @@ impl Metric {
     /// One observation of a thing that ended at this time; `id` is unique within this metric.
     #[must_use]
     pub fn observe(&'static self, value: f64, ended_at: Timestamp, id: impl fmt::Display) -> Sample {
-        let event = Occurrence { ended_at, digest: digest(&format!("{}/{id}", self.name)) };
-        Sample { event: Some(event), ..self.sample(value) }
+        let occurrence = Occurrence { ended_at, digest: digest(&format!("{}/{id}", self.name)) };
+        Sample { occurrence: Some(occurrence), ..self.sample(value) }
     }
 }
 
@@ -139,7 +139,7 @@ pub struct Sample {
     pub(crate) target: Option<Arc<str>>,
     pub(crate) observations: Option<usize>,
     pub(crate) at: Option<Timestamp>,
-    pub(crate) event: Option<Occurrence>,
+    pub(crate) occurrence: Option<Occurrence>,
 }
 
 impl Sample {
@@ -229,7 +229,7 @@ impl Sample {
     /// What is observed, for a distribution.
     #[must_use]
     pub const fn occurrence(&self) -> Option<&Occurrence> {
-        self.event.as_ref()
+        self.occurrence.as_ref()
     }
 
     /// `name{tag:value,…}` without the value.

@@ -71,10 +71,7 @@ impl Store {
     }
 
     /// The bucket of this name, asked with the credentials that are configured.
-    ///
-    /// # Errors
-    /// When the configuration cannot be read.
-    pub async fn bucket(env: &Env, name: &str) -> Result<Self> {
+    pub(crate) async fn bucket(env: &Env, name: &str) -> Result<Self> {
         Ok(Self::of(Backend::Bucket(Bucket::open(env, name).await?), env))
     }
 

@@ -79,7 +79,7 @@ impl Seen {
             }
             *number += 1;
         }
-        let thing = sample.event.as_ref().map(|thing| thing.digest.clone());
+        let thing = sample.occurrence.as_ref().map(|thing| thing.digest.clone());
         let is_new = self.places.entry(series).or_default().insert((sample.at, thing));
         (!is_new).then_some("duplicate")
     }

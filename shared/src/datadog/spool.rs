@@ -1,15 +1,13 @@
 //! Stores gauges and a run's own counts that Datadog did not accept, for the next runs of the same function and scope.
 
 use super::{Endpoint, OLDEST, PUSH_ERRORS, Payload};
+use crate::event::ALL;
 use crate::{Error, Result, Store, http};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
-
-/// The scope of a run over all targets.
-const ALL: &str = "all";
 
 /// The most keys of a spool that a run looks at, and the most entries that it delivers or gives up.
 const MOST_KEYS: usize = 5000;

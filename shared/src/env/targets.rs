@@ -1,6 +1,7 @@
 //! Targets in the configuration: a list of them with their aliases, and a secret for each.
 
 use super::variable::quoted;
+use crate::event::ALL;
 use crate::{Env, Result, Secret, Variable};
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ impl Env {
                 let problem = format!("{} is not an alias of lower-case letters, digits, `_` and `-`", quoted(alias));
                 return Err(variable.refused(problem));
             }
-            if alias == "all" {
+            if alias == ALL {
                 return Err(variable.refused("`all` means every target and cannot be the name of one"));
             }
             if !suffixes.insert(suffix(alias)) {
