@@ -23,7 +23,7 @@ pub struct Asana {
     clients: Vec<Client>,
     digester: Digester,
     /// Whether the log says already that searching is refused.
-    told: AtomicBool,
+    is_refusal_logged: AtomicBool,
 }
 
 impl fmt::Debug for Asana {
@@ -46,7 +46,7 @@ impl Collector for Asana {
     async fn connect(env: &Env) -> Result<Self> {
         let config = Config::read(env)?;
         let clients = upstream::clients(env, &config)?;
-        Ok(Self { config, clients, digester: env.digester(), told: AtomicBool::new(false) })
+        Ok(Self { config, clients, digester: env.digester(), is_refusal_logged: AtomicBool::new(false) })
     }
 
     fn targets(&self) -> Vec<String> {

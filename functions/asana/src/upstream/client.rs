@@ -62,9 +62,9 @@ impl Question<'_> {
     }
 }
 
-/// What a part of a batch came to.
+/// The answer to a part of a batch.
 #[derive(Debug, Deserialize)]
-struct Outcome {
+struct BatchAnswer {
     status_code: u16,
     body: Value,
 }
@@ -124,11 +124,11 @@ impl Client {
             all.extend(page.data.into_iter().map(tell));
             let Some(next) = page.next_page else { return Ok(all) };
             if !seen.insert(next.offset.clone()) {
-                return Err(Broken::Other(self.odd(address, "comes back to a page that it had before")));
+                return Err(Broken::Other(self.unexpected(address, "comes back to a page that it had before")));
             }
             offset = Some(next.offset);
         }
-        Err(Broken::Other(self.odd(address, &format!("has more than {PAGES} pages"))))
+        Err(Broken::Other(self.unexpected(address, &format!("has more than {PAGES} pages"))))
     }
 
     async fn page<T: DeserializeOwned>(&self, address: &str, offset: Option<&str>) -> Result<Page<T>, Broken> {
@@ -151,23 +151,23 @@ impl Client {
         }
         let actions: Vec<Value> = lists.iter().map(Question::action).collect();
         let body = json!({ "data": { "actions": actions } });
-        let answer = self.gate.pass(self.batches.post_for_answer("/batch", &body)).await?;
+        let answer = self.gate.pass(self.batches.post("/batch", &body)).await?;
         if is_no_batch(&answer) {
             if !self.alone.swap(true, Ordering::Relaxed) {
                 tracing::info!(status = answer.status().as_u16(), "batches are refused: asking for lists one by one");
             }
             return Ok(none());
         }
-        let outcomes: One<Vec<Outcome>> = self.batches.json("/batch", &answer)?;
-        if outcomes.data.len() != lists.len() {
-            return Err(self.odd("/batch", "has another number of answers than of questions"));
+        let answers: One<Vec<BatchAnswer>> = self.batches.json("/batch", &answer)?;
+        if answers.data.len() != lists.len() {
+            return Err(self.unexpected("/batch", "has another number of answers than of questions"));
         }
-        let page = |outcome: Outcome| (outcome.status_code == 200).then(|| serde_json::from_value(outcome.body).ok());
-        Ok(outcomes.data.into_iter().map(|outcome| page(outcome).flatten()).collect())
+        let page = |one: BatchAnswer| (one.status_code == 200).then(|| serde_json::from_value(one.body).ok());
+        Ok(answers.data.into_iter().map(|one| page(one).flatten()).collect())
     }
 
     /// An answer that is not as documented; it says nothing of the query.
-    pub fn odd(&self, path: &str, problem: &str) -> Error {
+    pub fn unexpected(&self, path: &str, problem: &str) -> Error {
         self.http.meter().failed(ASANA, "decode");
         let path = path.split('?').next().unwrap_or(path);
         Error::decode(ASANA, format!("the list at {path} {problem}"))

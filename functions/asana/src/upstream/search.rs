@@ -35,7 +35,7 @@ impl Asana {
                 Ok(Some(open.into_values().chain(done.into_values()).map(task).collect()))
             }
             Err(Error::Status { status: 402, .. }) => {
-                if !self.told.swap(true, Ordering::Relaxed) {
+                if !self.is_refusal_logged.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         "ASANA_SEARCH: searching is for domains that pay; listing project by project instead"
                     );
@@ -68,8 +68,8 @@ async fn found(client: &Client, workspace: &str, filter: String) -> Result<BTree
             return Ok(all);
         }
         if all.len() == before {
-            return Err(client.odd(&path, &format!("has {PAGE} tasks of one time and shows no more of them")));
+            return Err(client.unexpected(&path, &format!("has {PAGE} tasks of one time and shows no more of them")));
         }
     }
-    Err(client.odd(&path, &format!("has more than {PAGES} pages")))
+    Err(client.unexpected(&path, &format!("has more than {PAGES} pages")))
 }

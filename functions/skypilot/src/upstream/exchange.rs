@@ -24,16 +24,16 @@ pub(crate) struct Client {
     limit: Duration,
 }
 
-/// What came of a request.
+/// What a request returned.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum Returned {
     /// The return value: JSON.
     Done(String),
     /// There is no jobs controller, so there is no job that is not over.
     NoController,
 }
 
-impl Outcome {
+impl Returned {
     /// The return value, where no controller is needed for one.
     pub fn value(self) -> Result<String> {
         match self {
@@ -92,8 +92,8 @@ impl Client {
         self.http.get(path).await
     }
 
-    /// Asks and waits for what comes of it. That a route is not there is [`Error::NotFound`].
-    pub(super) async fn ask(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
+    /// Asks and waits for the result. That a route is not there is [`Error::NotFound`].
+    pub(super) async fn ask(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Returned> {
         if let Ok(result) = tokio::time::timeout(self.limit, self.exchange(path, body)).await {
             return result;
         }
@@ -102,8 +102,8 @@ impl Client {
         Err(Error::Timeout { upstream: NAME, what })
     }
 
-    async fn exchange(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Outcome> {
-        let accepted = self.http.post_for_answer(path, body).await?;
+    async fn exchange(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Returned> {
+        let accepted = self.http.post(path, body).await?;
         let Some(id) = request_id(&accepted) else {
             self.unreadable();
             return Err(Error::decode(NAME, format!("the answer to {path} names no request")));
@@ -115,19 +115,19 @@ impl Client {
             }
             other => other?,
         };
-        self.outcome(path, payload)
+        self.returned(path, payload)
     }
 
-    fn outcome(&self, path: &str, mut payload: Payload) -> Result<Outcome> {
+    fn returned(&self, path: &str, mut payload: Payload) -> Result<Returned> {
         if let Some(detail) = payload.detail.take() {
             payload = *detail;
         }
         if let (Some("SUCCEEDED"), Some(value)) = (payload.status.as_deref(), payload.return_value) {
-            return Ok(Outcome::Done(text(value)));
+            return Ok(Returned::Done(text(value)));
         }
         let cause = payload.error.map(cause).unwrap_or_default();
         if is_without_controller(&cause) {
-            return Ok(Outcome::NoController);
+            return Ok(Returned::NoController);
         }
         self.http.meter().failed(NAME, "server");
         // The message may name anybody and anything; the name of the exception does not.
@@ -190,7 +190,7 @@ mod tests {
 
     const ID: &str = "x-skypilot-request-id";
 
-    async fn ask(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> (Result<Outcome>, Fake, Env) {
+    async fn ask(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> (Result<Returned>, Fake, Env) {
         let fake = Fake::start(answer).await;
         let env = Env::of::<&str, &str>([]);
         let server = Server { alias: "prod".into(), url: fake.url().to_owned(), auth: Auth::None };
@@ -213,7 +213,7 @@ mod tests {
             let result = json!({"status": "SUCCEEDED", "return_value": "[1]", "error": "null"});
             let (outcome, fake, _) =
                 ask(move |number, _| if number == 0 { accepted(header) } else { Reply::json(200, &result) }).await;
-            assert!(matches!(outcome.unwrap(), Outcome::Done(text) if text == "[1]"));
+            assert!(matches!(outcome.unwrap(), Returned::Done(text) if text == "[1]"));
             let seen = fake.seen();
             assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("POST", "/status"));
             assert_eq!((seen[1].method.as_str(), seen[1].path.as_str()), ("GET", "/api/get?request_id=id%2F1"));
@@ -245,7 +245,7 @@ mod tests {
             let shown = format!("{reply:?}");
             let (outcome, fake, _) = ask(move |number, _| if number == 0 { accepted(ID) } else { reply.clone() }).await;
             match (outcome, expected) {
-                (Ok(Outcome::NoController), None) => {}
+                (Ok(Returned::NoController), None) => {}
                 (Err(error), Some(part)) => {
                     let text = error.with_causes();
                     assert!(text.contains(part) && !text.contains("Ada"), "{text}");

@@ -1,6 +1,6 @@
 //! The queue of managed jobs: pages of the new route, and the one answer of the old one.
 
-use super::exchange::{Client, NAME, Outcome};
+use super::exchange::{Client, NAME, Returned};
 use super::records::{FIELDS, Record, time};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -85,8 +85,8 @@ impl Client {
     /// One page of the queue; nothing where there is no jobs controller.
     pub(super) async fn page(&self, wanted: &Wanted, page: usize, limit: usize) -> Result<Option<Part>> {
         match self.ask(NEW, &wanted.body(page, limit)).await? {
-            Outcome::NoController => Ok(None),
-            Outcome::Done(text) => read(NEW, &text).map(Some).inspect_err(|_| self.unreadable()),
+            Returned::NoController => Ok(None),
+            Returned::Done(text) => read(NEW, &text).map(Some).inspect_err(|_| self.unreadable()),
         }
     }
 
@@ -136,8 +136,8 @@ impl Client {
     pub(super) async fn everything(&self) -> Result<Option<Vec<Record>>> {
         let body = json!({"refresh": false, "skip_finished": false, "all_users": true});
         match self.ask(OLD, &body).await? {
-            Outcome::NoController => Ok(None),
-            Outcome::Done(text) => read(OLD, &text).map(|part| Some(part.jobs)).inspect_err(|_| self.unreadable()),
+            Returned::NoController => Ok(None),
+            Returned::Done(text) => read(OLD, &text).map(|part| Some(part.jobs)).inspect_err(|_| self.unreadable()),
         }
     }
 

@@ -47,7 +47,7 @@ impl Client {
 
     /// Asks a question and gives the whole data.
     pub async fn data(&self, document: &str, variables: &Variables) -> Result<Map<String, Value>> {
-        let answer = self.http.post_for_answer(PATH, &graphql::body(document, variables)).await?;
+        let answer = self.http.post(PATH, &graphql::body(document, variables)).await?;
         self.note_quota(answer.headers());
         let response: Response<_> = self.http.json(PATH, &answer)?;
         response.whole(WANDB, PATH).map_err(|error| self.failed(error))
