@@ -59,7 +59,7 @@ pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCo
 fn event(args: &Args, wall: Timestamp) -> Result<Event> {
     let time = args.at.as_deref().map_or(Ok(wall), |text| config::instant("--at", text))?;
     let event = Event::new(time, wall);
-    event.not_ahead().map_err(|_| {
+    event.check_not_ahead().map_err(|_| {
         let problem = format!("{time} lies in the future, and it is {wall} now");
         Error::config("--at", format!("{problem}, e.g. --at {}", floor(wall)))
     })?;

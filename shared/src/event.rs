@@ -60,7 +60,10 @@ impl Event {
 
     /// Refuses a time more than a step of the grid ahead of the clock: its points would be invented, and would hide the true
     /// ones later.
-    pub(crate) fn check_not_ahead(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the time is that far ahead.
+    pub fn check_not_ahead(&self) -> Result<()> {
         if self.now > self.wall + GRID {
             let problem = format!("its time {} lies in the future, it is {} now", self.now, self.wall);
             return Err(Error::config("event", problem));

@@ -225,7 +225,9 @@ async fn look(spool: &Spool, targets: &mut [Target]) -> Option<Found> {
         Ok(found) => Some(found),
         Err(error) => {
             let why = error.with_causes();
-            targets.iter_mut().for_each(|target| target.share.store_failed(&why));
+            for target in targets {
+                target.share.store_failed(&why);
+            }
             None
         }
     }

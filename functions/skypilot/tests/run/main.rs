@@ -51,7 +51,7 @@ impl Subject for Servers {
                 // These alone ask for one job.
                 asks: |rule| rule.body("\"limit\":1,"),
                 parts: &["history"],
-                silent: &["skypilot.jobs.failed ", "skypilot.jobs.succeeded", "skypilot.jobs.cancelled"],
+                silent: &["skypilot.jobs.succeeded", "skypilot.jobs.cancelled"],
                 spared: UNREAD,
                 lies: Vec::new,
             },
