@@ -1,6 +1,6 @@
 //! Measures the deployed binary with a fake of Lambda's runtime: its size, its start and its memory.
 
-use crate::{Row, organisation};
+use crate::{Failure, Row, organisation};
 use flate2::{Compression, write::DeflateEncoder};
 use sandbox::{Clock, Options, Sandbox};
 use shared::stats;
@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 fn wall() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
-
-type Failure = Box<dyn std::error::Error>;
 
 /// A deployed function.
 struct Binary {

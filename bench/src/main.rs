@@ -11,7 +11,7 @@ use shared::Collector;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// One line of the table.
 struct Row {

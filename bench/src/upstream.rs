@@ -1,13 +1,11 @@
 //! Counts the requests of a collector, and times its fetches when every answer takes 100 ms.
 
-use crate::{Row, organisation};
+use crate::{Failure, Row, organisation};
 use sandbox::{Clock, Options, Sandbox};
 use shared::testing::Stage;
 use shared::{Collector, GRID, Report, stats};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// How many runs come before the one that is measured: they fetch what a single run may not.
 const WARM_UP: usize = 3;

@@ -6,6 +6,9 @@ use serde_json::json;
 use shared::testing::{at, differences, gauges, pending, says, value};
 use shared::{Collector, Env, GRID, Report};
 
+/// The organisation that budgets speak of, at size 1.
+const REFERENCE: u64 = 1;
+
 /// A variable that is wrong ends the start with the exit code of a configuration, and the error names it with an example.
 pub async fn refusals<S: Subject>() {
     let stage = Stage::<S>::single(false).await;
@@ -94,8 +97,8 @@ pub async fn budget<S: Subject>() {
     let budget = S::Collector::BUDGET;
     for (size, full, continued) in [(1, budget.full, budget.continued), (10, budget.tenfold, budget.tenfold_continued)]
     {
-        let sandbox = started::<S>(S::HEALTHY, size, at(EPOCH)).await;
-        let stage = Stage::<S>::on(&sandbox, S::HEALTHY, false, S::reference(&sandbox)).await;
+        let sandbox = started::<S>(REFERENCE, size, at(EPOCH)).await;
+        let stage = Stage::<S>::on(&sandbox, REFERENCE, false, S::reference(&sandbox)).await;
         let report = stage.run().await;
         println!("size {size}: everything in {} calls of {full}", report.calls);
         assert!(shared::stats::count(usize::try_from(report.calls).unwrap()) <= full, "size {size}: {}", report.calls);
