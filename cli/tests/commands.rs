@@ -40,6 +40,15 @@ fn a_demo_removes_nothing_that_it_did_not_make() {
     }
 }
 
+#[test]
+fn every_collector_of_the_healthy_organisation_is_up_in_every_run() {
+    let folder = Folder::new("healthy");
+    let output = vitals(folder.path(), &["demo", "--hours", "2", "--out", "demo"], &[]);
+    let said = text(&output.stderr);
+    assert!(output.status.success() && said.contains(" runs over 2 simulated hours"), "{said}");
+    assert!(said.contains(" calls to upstreams, 0 runs with gaps."), "{said}");
+}
+
 const GITHUB: [(&str, &str); 2] = [("GITHUB_REPOS", "acme/web"), ("GITHUB_TOKEN", "t0k3n")];
 
 #[test]

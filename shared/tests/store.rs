@@ -4,8 +4,9 @@
 
 use sandbox::{Clock, Fault, Options, Rule, Sandbox, Seed};
 use shared::prices::{self, Price};
-use shared::testing::{Folder, at};
+use shared::testing::{Fake, Folder, Reply, at};
 use shared::{Env, Error, Store};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const NOW: &str = "2026-01-08T12:00:00Z";
@@ -23,9 +24,13 @@ async fn bucket(sandbox: &Sandbox, name: &str) -> Store {
 
 /// A variable, and what is needed for reading the sandbox's buckets.
 fn env(sandbox: &Sandbox, name: &str, value: &str) -> Env {
+    at_bucket(sandbox.url("s3"), name, value)
+}
+
+fn at_bucket(url: &str, name: &str, value: &str) -> Env {
     Env::of([
         (name, value),
-        ("S3_URL", sandbox.url("s3")),
+        ("S3_URL", url),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_ACCESS_KEY_ID", "id"),
         ("AWS_SECRET_ACCESS_KEY", "key"),
@@ -147,4 +152,22 @@ async fn what_our_own_deadline_cuts_off_says_nothing_about_the_bucket() {
     assert!(store.get("a", 100).await.is_err() && store.failure().is_none());
     env.deadlines().set_store(now + minute);
     assert!(store.get("a", 100).await.unwrap().is_none(), "in the same run");
+}
+
+#[tokio::test]
+async fn an_attempt_at_a_bucket_that_hangs_ends_after_five_seconds_and_the_call_after_ten() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let hanging = Fake::start(move |_, _| {
+        log.lock().unwrap().push(Instant::now());
+        Reply::Hang
+    })
+    .await;
+    let store = Store::open(&at_bucket(hanging.url(), "STATE_BUCKET", "state")).await.unwrap();
+    let started = Instant::now();
+    assert!(store.get("a", 100).await.is_err());
+    let (took, asked) = (started.elapsed(), asked.lock().unwrap().clone());
+    // With longer attempts there would be one, and with a longer call a third.
+    assert_eq!(asked.len(), 2);
+    assert!(asked[1] - asked[0] >= Duration::from_secs(5) && took >= Duration::from_secs(10), "{took:?}");
 }

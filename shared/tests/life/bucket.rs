@@ -151,7 +151,7 @@ async fn what_is_too_old_is_given_up_within_the_time_of_the_spool_and_costs_the_
 async fn a_bucket_that_is_well_is_not_taken_for_a_failed_one_where_our_own_time_is_over() {
     let stage = Stage::new().await;
     stage.run(0).await;
-    stage.sandbox.faults().base_latency("s3", Duration::from_millis(80));
+    stage.sandbox.faults().base_latency("s3", Duration::from_millis(20));
     stage.sink.answer(Some(Reply::Hang));
     // The run asks until the end of its time for that, and Datadog takes the rest.
     let report = stage.run_within(1, Duration::from_secs(6)).await;
