@@ -52,6 +52,8 @@ pub trait Subject: 'static {
     const UPSTREAMS: &'static [&'static str];
     /// An organisation of which all is known, for proofs that need one.
     const HEALTHY: u64;
+    /// How large the organisations are whose cost is held against the budget.
+    const SIZES: &'static [u32] = &[1, 10];
     /// A configuration of one target alone, with its word.
     fn single(sandbox: &Sandbox) -> (Settings, &'static str);
     /// The configuration of one target that the budget speaks of.
