@@ -314,7 +314,7 @@ github · acme/web
             |statuses: [u16; 4], verbose: bool| View::new(80, false, false).list(&items(&probes(statuses), verbose));
         assert_eq!(
             shown([401; 4], false),
-            "  failed  credentials  github refused our credentials: 401 to /rate_limit
+            "  failed  credentials  github refused the credentials: 401 to /rate_limit
                        fix: do it
   failed  3 others     for the same reason: repository, issues, runs
 "

@@ -202,7 +202,7 @@ github
                     pulls failed: github answered 503 to /repos/acme/api/pulls
   late    acme/old  last run 2026-01-05 12:00 UTC, 3 days ago
   no run  acme/new  run it: vitals collect github
-  unknown acme/bad  the store failed to read snapshots/github/acme%2Fbad/latest:
+  unknown acme/bad  the store could not read snapshots/github/acme%2Fbad/latest:
                     no such bucket
 
 asana

@@ -60,7 +60,10 @@ fn the_list_of_collectors_fails_when_the_store_does() {
     let output = vitals(folder.path(), &["collectors"], &[GITHUB[0], GITHUB[1], ("STATE_DIR", "state")]);
     assert_eq!(output.status.code(), Some(1));
     let page = text(&output.stdout);
-    assert!(page.contains("  unknown acme/web  the store failed") && page.contains("1 of 1 needs attention"), "{page}");
+    assert!(
+        page.contains("  unknown acme/web  the store could not read") && page.contains("1 of 1 needs attention"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -73,7 +76,10 @@ fn a_page_that_is_piped_has_no_colours_and_no_progress_and_says_of_each_failure_
     assert!(page.ends_with("\n2 of 4 need attention\n") && !page.contains('\u{1b}'), "{page}");
     assert_eq!(page.matches("  failed  configuration  ").count(), 2, "{page}");
     assert_eq!(page.matches("  fix: set ").count(), 2, "{page}");
-    assert!(page.contains("GITHUB_REPOS: not set, e.g.") && page.contains("DD_API_KEY: not set; "), "{page}");
+    assert!(
+        page.contains("GITHUB_REPOS: names no repository, e.g.") && page.contains("DD_API_KEY: not set; "),
+        "{page}"
+    );
     assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
 }
 

@@ -191,23 +191,27 @@ mod tests {
     fn an_error_is_sorted_by_its_kind_or_its_message_and_says_where_it_is_and_never_its_message() {
         for (error, kind, text) in [
             (json!({"type": "FORBIDDEN", "path": ["repository", "issues"]}), "auth", "FORBIDDEN at repository.issues"),
-            (json!({"message": "Permission denied for ada", "path": null}), "auth", "an unnamed error in"),
+            (json!({"message": "Permission denied for lovelace", "path": null}), "auth", "an unnamed error in"),
             (json!({"message": "x", "extensions": {"code": "PERMISSION_ERROR"}}), "auth", "PERMISSION_ERROR in"),
-            ("ada is not logged in".into(), "auth", "an unnamed error in"),
+            ("lovelace is not logged in".into(), "auth", "an unnamed error in"),
             (
-                json!({"type": "RATE_LIMITED", "message": "ada"}),
+                json!({"type": "RATE_LIMITED", "message": "lovelace"}),
                 "rate_limited",
                 "RATE_LIMITED in the answer to /graphql",
             ),
             (json!({"type": "NOT_FOUND", "path": ["a", 0, "b"]}), "not_found", "what /graphql was asked for at a.b"),
-            (json!({"message": "project of ada not found"}), "not_found", "what /graphql was asked for"),
-            (json!({"type": "of ada", "path": ["to ada"]}), "server", "200 to /graphql with an unnamed error"),
+            (json!({"message": "project of lovelace not found"}), "not_found", "what /graphql was asked for"),
+            (
+                json!({"type": "of lovelace", "path": ["to lovelace"]}),
+                "server",
+                "200 to /graphql with an unnamed error",
+            ),
         ] {
             let response = read(json!({ "data": {}, "errors": [error.clone()] }));
-            assert!(!format!("{response:?}").contains("ada"));
+            assert!(!format!("{response:?}").contains("lovelace"));
             let error = response.whole("fake", "/graphql").unwrap_err();
             assert_eq!(error.kind(), Some(kind), "{error}");
-            assert!(error.to_string().contains(text) && !error.to_string().contains("ada"), "{error}");
+            assert!(error.to_string().contains(text) && !error.to_string().contains("lovelace"), "{error}");
         }
     }
 
@@ -220,9 +224,9 @@ mod tests {
         for answer in [json!({}), json!({ "data": null })] {
             assert_eq!(read(answer).whole("fake", "/graphql").unwrap_err().kind(), Some("decode"));
         }
-        let mut text = Map::from_iter([("n".to_owned(), json!("ada"))]);
+        let mut text = Map::from_iter([("n".to_owned(), json!("lovelace"))]);
         let error = take::<u8>(&mut text, "n", "fake", "/graphql").unwrap_err().to_string();
-        assert!(error.contains("`n`") && !error.contains("ada"), "{error}");
+        assert!(error.contains("`n`") && !error.contains("lovelace"), "{error}");
     }
 
     #[test]

@@ -234,7 +234,7 @@ mod tests {
         let token = env.required_secret("TOKEN", "a token").unwrap();
         let http =
             Http::new(&env, "fake", fake.url(), Auth::Bearer(token)).unwrap().attempt(Duration::from_millis(300));
-        (http.get("/things?name=ada").await, env)
+        (http.get("/things?name=lovelace").await, env)
     }
 
     #[tokio::test]
@@ -245,7 +245,7 @@ mod tests {
         let seen = fake.seen();
         assert_eq!(
             (seen[0].path.as_str(), seen[0].headers["authorization"].as_str()),
-            ("/things?name=ada", "Bearer s3cr3t")
+            ("/things?name=lovelace", "Bearer s3cr3t")
         );
         assert!(seen[0].headers["user-agent"].starts_with("vitals/"));
         assert_eq!(env.meter().take().calls["fake"], 1);
@@ -281,7 +281,7 @@ mod tests {
                 "{reply:?}"
             );
             let text = error.with_causes();
-            assert!(!text.contains("s3cr3t") && !text.contains("ada"), "{text}");
+            assert!(!text.contains("s3cr3t") && !text.contains("lovelace"), "{text}");
         }
     }
 

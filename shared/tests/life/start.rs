@@ -80,7 +80,7 @@ async fn a_secret_that_cannot_be_read_again_leaves_the_upstreams_refusal_as_the_
         }
         let error = http.get::<Value>("/things").await.unwrap_err();
         let text = error.with_causes();
-        assert!(error.kind() == Some("auth") && text.starts_with("fake refused our credentials: 401"), "{text}");
+        assert!(error.kind() == Some("auth") && text.starts_with("fake refused the credentials: 401"), "{text}");
     }
 }
 
