@@ -5,6 +5,7 @@ mod function;
 mod outage;
 mod upstream;
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sandbox::Seed;
 use shared::Collector;
@@ -74,12 +75,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Measures one collector.
+type Measure = for<'a> fn(&'a mut Vec<Row>) -> BoxFuture<'a, Result<(), Failure>>;
+
+struct Measures(Vec<Measure>);
+
+impl registry::Visitor for Measures {
+    fn visit<C: Collector + 'static>(&mut self) {
+        self.0.push(|rows| Box::pin(measure_collector::<C>(rows)));
+    }
+}
+
 /// Measures each collector against its own budgets.
 async fn measure(rows: &mut Vec<Row>) -> Result<(), Failure> {
-    measure_collector::<github::GitHub>(rows).await?;
-    measure_collector::<skypilot::SkyPilot>(rows).await?;
-    measure_collector::<asana::Asana>(rows).await?;
-    measure_collector::<wandb::WandB>(rows).await?;
+    let mut measures = Measures(Vec::new());
+    registry::visit(&mut measures);
+    for measure in measures.0 {
+        measure(rows).await?;
+    }
     if is_wanted("outage") {
         eprintln!("an hour without Datadog");
         rows.extend(Box::pin(outage::rows()).await?);

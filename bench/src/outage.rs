@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The number of functions, stand-ins for those that are not there yet among them.
+const FUNCTIONS: usize = 9;
+
 /// The number of targets of all functions together.
 const TARGETS: usize = 40;
 
@@ -72,26 +75,43 @@ impl Runner {
     }
 }
 
-/// The four collectors, and five stand-ins that share the rest of the targets.
+/// Connects every collector with these settings.
+struct Connecting<'a> {
+    settings: &'a BTreeMap<String, String>,
+    runners: Vec<BoxFuture<'a, Result<Runner, Failure>>>,
+}
+
+impl registry::Visitor for Connecting<'_> {
+    fn visit<C: Collector + 'static>(&mut self) {
+        self.runners.push(Box::pin(Runner::new::<C>(self.settings)));
+    }
+}
+
+/// The collectors, and stand-ins that share the rest of the targets.
 async fn runners(settings: &BTreeMap<String, String>) -> Result<Vec<Runner>, Failure> {
-    let mut all = vec![
-        Runner::new::<github::GitHub>(settings).await?,
-        Runner::new::<skypilot::SkyPilot>(settings).await?,
-        Runner::new::<asana::Asana>(settings).await?,
-        Runner::new::<wandb::WandB>(settings).await?,
-    ];
+    let mut connecting = Connecting { settings, runners: Vec::new() };
+    registry::visit(&mut connecting);
+    let mut all = futures::future::try_join_all(connecting.runners).await?;
+    let stand_ins = FUNCTIONS.saturating_sub(all.len());
     let rest = TARGETS.saturating_sub(all.iter().map(|function| function.targets).sum());
-    let share = |number: usize| {
+    for number in 0..stand_ins {
+        let share = rest / stand_ins + usize::from(number < rest % stand_ins);
         let mut settings = settings.clone();
-        settings.insert("STANDIN_TARGETS".to_owned(), (rest / 5 + usize::from(number < rest % 5)).to_string());
-        settings
-    };
-    all.push(Runner::new::<StandIn<0>>(&share(0)).await?);
-    all.push(Runner::new::<StandIn<1>>(&share(1)).await?);
-    all.push(Runner::new::<StandIn<2>>(&share(2)).await?);
-    all.push(Runner::new::<StandIn<3>>(&share(3)).await?);
-    all.push(Runner::new::<StandIn<4>>(&share(4)).await?);
+        settings.insert("STANDIN_TARGETS".to_owned(), share.to_string());
+        all.push(stand_in(number, &settings).await?);
+    }
     Ok(all)
+}
+
+async fn stand_in(number: usize, settings: &BTreeMap<String, String>) -> Result<Runner, Failure> {
+    match number {
+        0 => Runner::new::<StandIn<0>>(settings).await,
+        1 => Runner::new::<StandIn<1>>(settings).await,
+        2 => Runner::new::<StandIn<2>>(settings).await,
+        3 => Runner::new::<StandIn<3>>(settings).await,
+        4 => Runner::new::<StandIn<4>>(settings).await,
+        _ => Err("there are five stand-ins".into()),
+    }
 }
 
 /// A sandbox at the time of the first run, with a bucket for state, and the settings of the functions.

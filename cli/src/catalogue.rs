@@ -1,7 +1,7 @@
 //! `vitals catalogue`: writes the documents that are generated from the metrics of the collectors.
 
+use crate::entry::ENTRIES;
 use crate::output;
-use crate::registry::REGISTRY;
 use shared::{CHECK_METRICS, Check, Error, Metric, Result, Word, heartbeat};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -57,14 +57,14 @@ fn write(out: &Path, text: &str) -> Result<()> {
 
 /// Every metric: those of the collectors, those of their checks, and those that every collector has.
 pub fn rows() -> Vec<&'static Metric> {
-    let own = REGISTRY.iter().flat_map(|entry| entry.metrics.iter().copied());
-    let checks = REGISTRY.iter().flat_map(|entry| entry.checks).flat_map(|check| check.rows);
+    let own = ENTRIES.iter().flat_map(|entry| entry.metrics.iter().copied());
+    let checks = ENTRIES.iter().flat_map(|entry| entry.checks).flat_map(|check| check.rows);
     own.chain(checks).chain(CHECK_METRICS.iter().copied()).chain(heartbeat::METRICS.iter().copied()).collect()
 }
 
 /// The same metrics by collector, then those that every collector has.
 pub fn groups() -> Vec<(&'static str, Vec<&'static Metric>)> {
-    let of_entry = REGISTRY.iter().map(|entry| {
+    let of_entry = ENTRIES.iter().map(|entry| {
         let checks = entry.checks.iter().flat_map(|check| check.rows);
         (entry.name, entry.metrics.iter().copied().chain(checks).collect())
     });
@@ -81,7 +81,7 @@ fn document() -> String {
          members of a metric, such as repositories, may be put together into one (`none`: they are shown one by one), and `better` \
          which way is good (`-`: neither).\n",
     );
-    for entry in REGISTRY {
+    for entry in ENTRIES.iter() {
         section(&mut text, entry.name, entry.metrics);
         checks(&mut text, entry.name, entry.checks);
     }

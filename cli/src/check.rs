@@ -1,10 +1,10 @@
 //! `vitals check`: checks configuration, credentials, reachability and permissions, with a fix for each failure.
 
 use crate::config::{self, Settings};
+use crate::entry::{self, Entry, Probed};
 use crate::output;
 use crate::progress::Progress;
 use crate::readback;
-use crate::registry::{self, Entry, Probed};
 use crate::view::{self, Verdict, View};
 use futures::future;
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 pub struct Args {
     /// The collectors to check; all by default.
-    #[arg(value_name = "NAME", value_parser = registry::names())]
+    #[arg(value_name = "NAME", value_parser = entry::names())]
     names: Vec<String>,
     /// Check only this target, e.g. acme/web.
     #[arg(long, value_name = "TARGET")]
@@ -50,7 +50,7 @@ struct Usage {
 pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
     let wall = config::wall(&settings)?;
     let env = Env::load(settings).await?;
-    let entries = registry::with_target(registry::named(&args.names), &env, args.target.as_deref()).await?;
+    let entries = entry::with_target(entry::named(&args.names), &env, args.target.as_deref()).await?;
     let progress = Progress::new("asking");
     let collectors =
         entries.iter().map(|entry| progress.during(entry.name, probe(entry, &env, args.target.as_deref())));

@@ -1,9 +1,9 @@
 //! `vitals collect`: runs collectors once, shows what they measured, and sends it with `--push`.
 
 use crate::config::{self, Settings};
+use crate::entry::{self, Entry, Run};
 use crate::output::{self, Format};
 use crate::progress::Progress;
-use crate::registry::{self, Entry, Run};
 use jiff::Timestamp;
 use shared::{Env, Error, Event, Report, Result, floor};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ pub const EXAMPLES: &str = "Examples:
 #[derive(clap::Args)]
 pub struct Args {
     /// The collectors to run; `all` means every one.
-    #[arg(required = true, value_name = "NAME", value_parser = registry::names())]
+    #[arg(required = true, value_name = "NAME", value_parser = entry::names())]
     names: Vec<String>,
     /// Send the points to Datadog, and keep a record of what was sent.
     #[arg(long)]
@@ -41,7 +41,7 @@ pub struct Args {
 pub async fn run(args: Args, settings: Settings, verbose: bool) -> Result<ExitCode> {
     let event = event(&args, config::wall(&settings)?)?;
     let env = Env::load(with_defaults(settings, args.push)).await?;
-    let entries = registry::with_target(registry::named(&args.names), &env, args.target.as_deref()).await?;
+    let entries = entry::with_target(entry::named(&args.names), &env, args.target.as_deref()).await?;
     let (reports, mut failed) = reports(&entries, &env, &event, args.push).await?;
     output::show(&reports, args.format, verbose)?;
     for report in reports {

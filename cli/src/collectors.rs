@@ -1,9 +1,9 @@
 //! `vitals collectors`: lists the collectors, and how the last run of each target went.
 
 use crate::config::{self, Settings};
+use crate::entry::{self, ENTRIES, LastRun};
 use crate::output;
 use crate::progress::Progress;
-use crate::registry::{self, LastRun, REGISTRY};
 use crate::view::{self, Item, Verdict, View};
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
@@ -38,7 +38,7 @@ pub async fn run(settings: Settings, verbose: bool) -> Result<ExitCode> {
     let env = Env::load(settings).await?;
     let store = Store::open(&env).await?;
     let progress = Progress::new("reading the last runs of");
-    let states = REGISTRY.iter().map(|entry| progress.during(entry.name, state(entry, &env, &store, wall)));
+    let states = ENTRIES.iter().map(|entry| progress.during(entry.name, state(entry, &env, &store, wall)));
     let states = future::join_all(states).await;
     drop(progress);
     output::print_page(&page(&states, wall, View::of_terminal(verbose)))?;
@@ -46,7 +46,7 @@ pub async fn run(settings: Settings, verbose: bool) -> Result<ExitCode> {
     Ok(if targets.any(|target| target.last.is_err()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn state(entry: &registry::Entry, env: &Env, store: &Store, wall: Timestamp) -> State {
+async fn state(entry: &entry::Entry, env: &Env, store: &Store, wall: Timestamp) -> State {
     let targets = match (entry.targets)(env).await {
         Err(error) => Err(error),
         Ok(names) => {

@@ -1,7 +1,7 @@
 //! `vitals demo`: runs every collector over a simulated day of a pretend organisation, and shows the points.
 
+use crate::entry::{ENTRIES, Run};
 use crate::output;
-use crate::registry::{REGISTRY, Run};
 use crate::view::{Number, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
@@ -78,9 +78,9 @@ struct Totals {
 
 /// Runs the collectors four times an hour, concurrently as on Lambda.
 async fn run_all(env: &Env, clock: &Clock, hours: u32) -> Result<Totals> {
-    let collectors: Vec<_> = REGISTRY.iter().map(|entry| (entry, env.apart())).collect();
+    let collectors: Vec<_> = ENTRIES.iter().map(|entry| (entry, env.apart())).collect();
     let (start, quarters) = (clock.now(), i32::try_from(hours).unwrap_or(i32::MAX / 4) * 4);
-    let bar = ProgressBar::new((u64::from(hours) * 4 + 1) * REGISTRY.len() as u64);
+    let bar = ProgressBar::new((u64::from(hours) * 4 + 1) * ENTRIES.len() as u64);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let mut totals = Totals::default();

@@ -6,12 +6,12 @@ mod collect;
 mod collectors;
 mod config;
 mod demo;
+mod entry;
 mod metrics;
 mod output;
 mod page;
 mod progress;
 mod readback;
-mod registry;
 mod view;
 
 use clap::error::{ContextKind, ContextValue};

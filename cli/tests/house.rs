@@ -58,8 +58,7 @@ fn catalogue() -> Vec<Value> {
 
 #[test]
 fn one_word_names_a_collector_everywhere() {
-    let registry = read("cli/src/registry.rs");
-    let manifest = read("cli/Cargo.toml");
+    let (registry, manifest) = (read("registry/src/lib.rs"), read("registry/Cargo.toml"));
     for name in collectors() {
         let folder = format!("functions/{name}");
         assert!(read(format!("{folder}/Cargo.toml")).contains(&format!("name = \"{name}\"")), "the crate of {folder}");
@@ -70,7 +69,7 @@ fn one_word_names_a_collector_everywhere() {
         assert!(registry.contains(&format!("{name}::")), "{name} is missing in the registry");
         assert!(
             manifest.lines().any(|line| line.starts_with(&format!("{name} = "))),
-            "{name} is missing in the manifest of the CLI"
+            "{name} is missing in the manifest of the registry"
         );
         for file in ["main.rs", "metrics.rs", "measure.rs", "upstream.rs"] {
             let folder_of_file = root().join(&folder).join("src").join(file.trim_end_matches(".rs"));

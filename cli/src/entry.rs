@@ -1,10 +1,11 @@
-//! The list of collectors, one word each.
+//! Every collector as the commands see it: by its name, without its type.
 
 use clap::builder::PossibleValuesParser;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use shared::{Check, Collector, Env, Error, Event, Life, Metric, Probe, Report, Result, Store, snapshots};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A collector, with its type erased.
@@ -56,18 +57,19 @@ pub struct LastRun {
     pub pending: BTreeMap<String, u64>,
 }
 
-macro_rules! registry {
-    ($($collector:path),+ $(,)?) => {
-        /// Every collector, in the order of the pages of the documentation.
-        pub const REGISTRY: &[Entry] = &[$(entry::<$collector>()),+];
-    };
-}
+/// Every collector, in the order of the pages of the documentation.
+pub static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let mut entries = Entries(Vec::new());
+    registry::visit(&mut entries);
+    entries.0
+});
 
-registry! {
-    github::GitHub,
-    skypilot::SkyPilot,
-    asana::Asana,
-    wandb::WandB,
+struct Entries(Vec<Entry>);
+
+impl registry::Visitor for Entries {
+    fn visit<C: Collector + 'static>(&mut self) {
+        self.0.push(entry::<C>());
+    }
 }
 
 const fn entry<C: Collector + 'static>() -> Entry {
@@ -111,13 +113,13 @@ async fn last<C: Collector>(store: &Store, target: &str, wall: Timestamp) -> Res
 
 /// The values of a NAME argument.
 pub fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(REGISTRY.iter().map(|entry| entry.name).chain(["all"]))
+    PossibleValuesParser::new(ENTRIES.iter().map(|entry| entry.name).chain(["all"]))
 }
 
 /// The collectors with these names; all of them for `all`, or without names.
 pub fn named(names: &[String]) -> Vec<&'static Entry> {
     let all = names.is_empty() || names.iter().any(|name| name == "all");
-    REGISTRY.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
+    ENTRIES.iter().filter(|entry| all || names.iter().any(|name| name == entry.name)).collect()
 }
 
 /// The collectors that have this target; all of them without one. If none of them is configured, all are returned,
