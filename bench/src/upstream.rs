@@ -40,6 +40,11 @@ fn calls(report: &Report) -> f64 {
     stats::count(usize::try_from(report.calls).unwrap_or(usize::MAX))
 }
 
+/// How long a continued fetch may take. Asana tells what changed project by project, and eight are asked at a time.
+fn continued_seconds(name: &str) -> f64 {
+    if name == "asana" { 2.0 } else { 1.0 }
+}
+
 /// The figures of a collector; `one_target` reduces the settings to one target.
 pub async fn rows<C: Collector>(one_target: impl Fn(&mut BTreeMap<String, String>)) -> Result<Vec<Row>, Failure> {
     let (full, continued) = full_and_continued::<C>(1, Duration::from_millis(100), &one_target).await?;
@@ -49,7 +54,12 @@ pub async fn rows<C: Collector>(one_target: impl Fn(&mut BTreeMap<String, String
         Row::at_most(format!("{name}, full fetch"), calls(&full), C::BUDGET.full, "calls"),
         Row::at_most(format!("{name}, continued fetch"), calls(&continued), C::BUDGET.continued, "calls"),
         Row::at_most(format!("{name}, full fetch, 100 ms an answer"), full.took.as_secs_f64(), 3.0, "s"),
-        Row::at_most(format!("{name}, continued fetch, 100 ms an answer"), continued.took.as_secs_f64(), 1.0, "s"),
+        Row::at_most(
+            format!("{name}, continued fetch, 100 ms an answer"),
+            continued.took.as_secs_f64(),
+            continued_seconds(name),
+            "s",
+        ),
         Row::at_most(format!("{name}, full fetch, tenfold"), calls(&large), C::BUDGET.tenfold, "calls"),
         Row::at_most(
             format!("{name}, continued fetch, tenfold"),

@@ -35,6 +35,12 @@ impl Deadlines {
         self.lock().store = Some(deadline);
     }
 
+    /// Whether no time is left to ask an upstream.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.left(Duration::MAX).is_none()
+    }
+
     /// How long a call may take now, at most `limit`; nothing when the time is over.
     pub(crate) fn left(&self, limit: Duration) -> Option<Duration> {
         until(self.lock().upstreams, limit)
@@ -69,6 +75,7 @@ mod tests {
         let now = Instant::now();
         deadlines.begin(now, now + minute, Duration::from_secs(15));
         assert_eq!((deadlines.left(minute), deadlines.share(minute)), (None, Duration::from_secs(15)));
+        assert!(deadlines.is_over());
         assert!(deadlines.left_for_store(Duration::from_secs(1)).is_some());
         deadlines.set(now + minute);
         deadlines.set_store(now);

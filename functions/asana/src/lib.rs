@@ -40,7 +40,7 @@ impl Collector for Asana {
     const SCORES: &'static [Score] = checks::SCORES;
     const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Snapshot = Fetched;
 
     async fn connect(env: &Env) -> Result<Self> {

@@ -17,14 +17,32 @@ pub struct Fetched {
 /// Where the next fetch continues.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The time of the run that wrote this.
-    pub at: Timestamp,
-    /// The projects whose tasks are known.
-    pub listed: BTreeSet<String>,
+    /// The active projects as they were last listed.
+    pub active: Option<Active>,
+    /// The projects whose tasks are known, and when their lists were read.
+    pub listed: BTreeMap<String, Listed>,
     /// Their tasks, while those of other projects are not known, so that nothing is said of tasks.
     pub filling: Option<Tasks>,
     /// For configured projects, where there are several workspaces: whether they are in this one.
     pub here: BTreeMap<String, bool>,
+}
+
+/// The active projects at an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Active {
+    /// When they were listed.
+    pub at: Timestamp,
+    /// Their identifiers.
+    pub gids: BTreeSet<String>,
+}
+
+/// When the list of a project was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// The last time.
+    pub at: Timestamp,
+    /// The last time that it was read whole.
+    pub whole_at: Timestamp,
 }
 
 /// Tasks by their identifiers. There may be hundreds of thousands, so that each word of one counts.

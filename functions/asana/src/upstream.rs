@@ -13,23 +13,55 @@ mod wire;
 use crate::Asana;
 use crate::config::{Config, Named, WORKSPACES, Workspace};
 use crate::parts::{BUGS, PROJECTS, TASKS};
-use crate::snapshot::{Bugs, Fetched, Kept, Status, Tasks};
+use crate::snapshot::{Active, Bugs, Fetched, Kept, Status, Tasks};
 pub(crate) use client::Client;
 use client::Question;
-use futures::future;
+use futures::future::{self, Either};
 use gate::Gate;
-use lists::{Answers, Ask, Continued};
+use jiff::SignedDuration;
+use lists::{Answers, Continued, Progress, TURN};
 use merge::Known;
 use shared::{Collector, Context, Env, Last, Result};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::{Gid, One, PROJECT, ProjectRecord};
+
+/// How long the active projects are waited for before the tasks of those that were active last are asked for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A record that says where it belongs.
 #[derive(Debug, serde::Deserialize)]
 struct Home {
     workspace: Gid,
 }
+
+/// What is asked about a workspace, and of whom.
+struct Place<'a> {
+    workspace: &'a Workspace,
+    client: &'a Client,
+    /// Whether each configured project is in it, or why that is not known.
+    here: Result<BTreeMap<String, bool>, String>,
+}
+
+/// What came of asking for projects and tasks.
+struct Asked {
+    projects: Option<Projects>,
+    active: Option<Active>,
+    tasks: Result<Found, String>,
+}
+
+/// Where tasks were found.
+enum Found {
+    /// In the whole workspace, reduced to the projects whose tasks count.
+    BySearch(Tasks),
+    /// In the lists of these projects.
+    InLists(BTreeSet<String>, Answers),
+}
+
+/// The active projects of a workspace, and what their status updates say.
+type Projects = BTreeMap<String, Option<Status>>;
 
 /// The clients of the workspaces, which share what they may ask at one time.
 pub(crate) fn clients(env: &Env, config: &Config) -> Result<Vec<Client>> {
@@ -51,34 +83,28 @@ impl Asana {
         let base = last.base();
         let continued = Continued::new(base.as_ref(), cx.now());
         let here = self.here(workspace, client, base.as_ref()).await;
-        let here = here.map_err(|error| error.with_causes());
-        let bugs = self.bugs_in(cx, here.as_ref());
-        // Where searching was refused, the next fetch of everything tries it again.
-        let searches = self.config.search && continued.listed().is_none_or(BTreeSet::is_empty);
-        let (projects, found, mut answers) = Box::pin(future::join3(
-            projects(client, &workspace.gid),
-            async { if searches { Box::pin(self.search(client, &workspace.gid, cx.now())).await } else { Ok(None) } },
-            self.ask_many(client, early(&bugs, &continued), &continued),
+        let place = Place { workspace, client, here: here.map_err(|error| error.with_causes()) };
+        let bugs = self.bugs_in(cx, &place);
+        let (mut lists_of_bugs, asked) = Box::pin(future::join(
+            self.ask_bugs(client, &bugs, cx.now()),
+            self.projects_and_tasks(cx, &place, &bugs, &continued),
         ))
         .await;
-        let projects = cx.part(PROJECTS, projects);
-        let chosen = self.chosen(projects.as_ref(), here.as_ref());
-        let known = self.tasks(client, chosen, found, &mut answers, &continued).await;
+        let mut fetched = self.unknown(alias);
+        fetched.snapshot.bugs = bugs.iter().map(|project| bugs_of(cx, project, &mut lists_of_bugs)).collect();
+        fetched.snapshot.projects = asked.projects;
+        fetched.kept = Kept { active: asked.active, here: place.here.unwrap_or_default(), ..Kept::default() };
+        let known = known(asked.tasks, lists_of_bugs, &continued);
         if continued.asks_all() && known.failed.is_none() {
             cx.asked_all();
         }
-        let mut fetched = self.unknown(alias);
-        fetched.snapshot.projects = projects;
-        fetched.snapshot.bugs =
-            bugs.into_iter().map(|project| bugs_of(cx, project, &mut answers, &continued)).collect();
-        fetched.kept = Kept { at: cx.now(), here: here.unwrap_or_default(), ..Kept::default() };
         tell(cx, known, &mut fetched);
         Ok(fetched)
     }
 
     /// The projects of bugs that are in this workspace.
-    fn bugs_in(&self, cx: &Context, here: Result<&BTreeMap<String, bool>, &String>) -> Vec<&Named> {
-        match here {
+    fn bugs_in(&self, cx: &Context, place: &Place<'_>) -> Vec<&Named> {
+        match &place.here {
             Ok(here) => self.config.bugs.iter().filter(|project| here.get(&project.gid) == Some(&true)).collect(),
             Err(why) => {
                 cx.gap(BUGS, why);
@@ -112,60 +138,88 @@ impl Asana {
         Ok(future::try_join_all(asked).await?.into_iter().collect())
     }
 
+    /// Asks for the active projects and then for their tasks. Where the projects cannot be listed, or not in time, the
+    /// tasks of those that were active last are asked for: that costs the rows of projects alone.
+    async fn projects_and_tasks(
+        &self,
+        cx: &Context,
+        place: &Place<'_>,
+        bugs: &[&Named],
+        continued: &Continued<'_>,
+    ) -> Asked {
+        let before = continued.last().and_then(|last| last.kept.active.clone());
+        let patience = if before.is_some() { PATIENCE } else { Duration::MAX };
+        let listing = pin!(projects(place.client, &place.workspace.gid));
+        let (listed, listing) = match future::select(listing, pin!(tokio::time::sleep(patience))).await {
+            Either::Left((listed, _)) => (cx.part(PROJECTS, listed), None),
+            Either::Right(((), listing)) => (None, Some(listing)),
+        };
+        let active_now = |projects: &Projects| Active { at: cx.now(), gids: projects.keys().cloned().collect() };
+        let active = listed.as_ref().map(active_now).or_else(|| before.clone());
+        let tasks = self.tasks(cx, place, self.chosen(cx, active.as_ref(), place), bugs, continued);
+        let Some(listing) = listing else { return Asked { tasks: tasks.await, projects: listed, active } };
+        let (late, tasks) = future::join(listing, tasks).await;
+        let projects = cx.part(PROJECTS, late);
+        Asked { active: projects.as_ref().map(active_now).or(before), projects, tasks }
+    }
+
     /// The projects whose tasks count, or why they are not known. `ASANA_TASK_PROJECTS` stands in the place of all
     /// active projects, so those on the list count when they are archived or completed, too.
-    fn chosen(
-        &self,
-        active: Option<&BTreeMap<String, Option<Status>>>,
-        here: Result<&BTreeMap<String, bool>, &String>,
-    ) -> Result<BTreeSet<String>, String> {
+    fn chosen(&self, cx: &Context, active: Option<&Active>, place: &Place<'_>) -> Result<BTreeSet<String>, String> {
         if self.config.projects.is_empty() {
             let active = active.ok_or("the projects whose tasks count are not known")?;
-            return Ok(active.keys().cloned().collect());
+            cx.reused(active.at, SignedDuration::ZERO);
+            return Ok(active.gids.clone());
         }
-        let here = here.map_err(Clone::clone)?;
+        let here = place.here.as_ref().map_err(Clone::clone)?;
         Ok(self.config.projects.iter().filter(|gid| here.get(*gid) == Some(&true)).cloned().collect())
     }
 
-    /// The tasks of the chosen projects: what a search found, or else what the lists told and those of them tell that were
-    /// not asked for yet, as many as a run may begin to know.
+    /// Asks for the tasks of the chosen projects: by search, or else list by list. Where searching was refused, the next
+    /// fetch of everything tries it again.
     async fn tasks(
         &self,
-        client: &Client,
+        cx: &Context,
+        place: &Place<'_>,
         chosen: Result<BTreeSet<String>, String>,
-        found: Result<Option<Tasks>>,
-        answers: &mut Answers,
+        bugs: &[&Named],
         continued: &Continued<'_>,
-    ) -> Known {
-        let (chosen, found) = match (chosen, found) {
-            (Err(why), _) => return Known::without_projects(why, answers, continued),
-            (Ok(_), Err(error)) => return Known::without_projects(error.with_causes(), answers, continued),
-            (Ok(chosen), Ok(found)) => (chosen, found),
-        };
-        if let Some(found) = found {
-            return Known { tasks: merge::counted(found, &chosen, continued.now()), ..Known::default() };
+    ) -> Result<Found, String> {
+        let chosen = chosen?;
+        if self.config.search && continued.listed().is_none_or(BTreeMap::is_empty) {
+            let found = self.search(place.client, &place.workspace.gid, cx.now()).await;
+            if let Some(found) = found.map_err(|error| error.with_causes())? {
+                return Ok(Found::BySearch(merge::counted(found, |gid| chosen.contains(gid), cx.now())));
+            }
         }
-        let late = chosen.iter().filter(|gid| !answers.read.contains_key(*gid)).take(self.config.budget);
-        let late = late.map(|gid| continued.tasks(gid)).collect();
-        answers.join(self.ask_many(client, late, continued).await);
-        Known::of(&chosen, answers, continued)
+        let answers = self.ask_tasks(place.client, continued.asks(&chosen, bugs), continued).await;
+        Ok(Found::InLists(chosen, answers))
     }
 }
 
-/// The lists that can be asked for before it is known which projects are active.
-fn early(bugs: &[&Named], continued: &Continued<'_>) -> Vec<Ask> {
-    let mut asks: Vec<Ask> = bugs.iter().map(|project| continued.bugs(project)).collect();
-    let listed = continued.listed().into_iter().flatten();
-    let others = listed.filter(|gid| bugs.iter().all(|project| project.gid != **gid));
-    asks.extend(others.map(|gid| continued.tasks(gid)));
-    asks
+/// The tasks that are known. Where the quota or the time did not suffice for a single list, that is no failure while all
+/// were read within the hour.
+fn known(found: Result<Found, String>, lists_of_bugs: Answers, continued: &Continued<'_>) -> Known {
+    let (chosen, mut answers) = match found {
+        Err(why) => return Known::unchanged(why, continued),
+        Ok(Found::BySearch(tasks)) => return Known { tasks, ..Known::default() },
+        Ok(Found::InLists(chosen, answers)) => (chosen, answers),
+    };
+    let standstill = answers.standstill();
+    answers.join(lists_of_bugs);
+    let known = Known::of(&chosen, &mut answers, continued);
+    let is_recent = known.missing == 0 && known.oldest().is_none_or(|at| continued.now().duration_since(at) <= TURN);
+    Known { failed: known.failed.or(standstill.filter(|_| !is_recent)), ..known }
 }
 
 /// Says of the tasks what is known; what is not all of it is kept until it is.
 fn tell(cx: &Context, known: Known, fetched: &mut Fetched) {
+    if let Some(at) = known.oldest() {
+        cx.reused(at, TURN);
+    }
     let Known { tasks, listed, missing, failed } = known;
     if missing > 0 {
-        tracing::info!(missing, "more lists of tasks than ASANA_BUDGET: the others are read in the next runs");
+        tracing::info!(missing, "more lists of tasks than this run may ask for: the next ones read the others");
     }
     cx.pending(TASKS, missing);
     let is_all = failed.is_none() && missing == 0;
@@ -177,22 +231,19 @@ fn tell(cx: &Context, known: Known, fetched: &mut Fetched) {
 }
 
 /// The active projects of a workspace, and what their status updates say.
-async fn projects(client: &Client, workspace: &str) -> Result<BTreeMap<String, Option<Status>>> {
+async fn projects(client: &Client, workspace: &str) -> Result<Projects> {
     let parameters = vec![("workspace", workspace.to_owned()), ("archived", "false".to_owned())];
     let question = Question { path: "/projects", parameters, fields: PROJECT.to_owned() };
     let active = |project: ProjectRecord| (!project.completed).then(|| (project.gid.clone(), project.status()));
-    Ok(client.list(&question, None, active).await?.into_iter().flatten().collect())
+    Ok(client.list(&question, active).await?.into_iter().flatten().collect())
 }
 
 /// The alias of a project, and its bugs where they are known.
-fn bugs_of(cx: &Context, project: &Named, answers: &mut Answers, continued: &Continued<'_>) -> (String, Option<Bugs>) {
-    let bugs = match answers.read.get(&project.gid) {
-        Some(Ok(Some(whole))) => {
-            let list = answers.bugs.remove(&project.gid).unwrap_or_default();
-            Some(merge::bugs(continued.bugs_known(&project.alias), list, *whole, cx.now()))
-        }
-        Some(Err(error)) => {
-            cx.gap(BUGS, error.with_causes());
+fn bugs_of(cx: &Context, project: &Named, lists: &mut Answers) -> (String, Option<Bugs>) {
+    let bugs = match lists.read.get(&project.gid) {
+        Some(Progress::Read(_)) => Some(merge::bugs(lists.bugs.remove(&project.gid).unwrap_or_default(), cx.now())),
+        Some(Progress::Failed(why) | Progress::Left(Some(why))) => {
+            cx.gap(BUGS, why);
             None
         }
         _ => {

@@ -1,15 +1,12 @@
 //! Asking Asana: one answer, or a list to its end.
 
 use super::gate::Gate;
-use super::wire::{One, Page};
-use serde::Deserialize;
+use super::wire::Page;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
-use shared::http::{Answer, escape};
-use shared::{Env, Error, Http, Result, Secret};
+use shared::http::escape;
+use shared::{Deadlines, Env, Error, Http, Result, Secret};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The word that Asana is counted as.
 pub(super) const ASANA: &str = "asana";
@@ -20,18 +17,14 @@ pub(super) const PAGE: usize = 100;
 /// The most pages of a list.
 pub(super) const PAGES: usize = 1000;
 
-/// The most lists that a batch asks for, which is the most that Asana answers.
-pub(super) const BATCH: usize = 10;
-
 /// A client with the token of one workspace.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: Http,
-    /// The same, to which a refused batch is an answer: the lists are then asked for one by one.
-    batches: Http,
-    /// Whether batches were refused.
-    alone: Arc<AtomicBool>,
     gate: Arc<Gate>,
+    deadlines: Deadlines,
+    /// The run, and how many calls were begun in it.
+    begun: Arc<Mutex<(u64, usize)>>,
 }
 
 /// What is asked of a list: its path, the parameters that say what of it, and the fields.
@@ -49,24 +42,6 @@ impl Question<'_> {
             self.parameters.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
         format!("{}?{}&opt_fields={}", self.path, said.join("&"), self.fields)
     }
-
-    /// As a part of a batch.
-    fn action(&self) -> Value {
-        let data: Map<String, Value> =
-            self.parameters.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        let fields: Vec<&str> = self.fields.split(',').collect();
-        json!({
-            "method": "get", "relative_path": self.path, "data": data,
-            "options": { "limit": PAGE, "fields": fields },
-        })
-    }
-}
-
-/// The answer to a part of a batch.
-#[derive(Debug, Deserialize)]
-struct BatchAnswer {
-    status_code: u16,
-    body: Value,
 }
 
 /// Why a list could not be read.
@@ -80,47 +55,61 @@ enum Broken {
 impl Client {
     pub(super) fn new(env: &Env, url: &str, token: Secret, gate: Arc<Gate>) -> Result<Self> {
         let http = Http::new(env, ASANA, format!("{url}/api/1.0"), shared::Auth::Bearer(token))?;
-        let batches = http.clone().expecting(is_no_batch);
-        Ok(Self { http, batches, alone: Arc::default(), gate })
+        Ok(Self { http, gate, deadlines: env.deadlines().clone(), begun: Arc::default() })
     }
 
     /// One answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.with_begun(|begun| *begun += 1);
         self.gate.pass(self.http.get(path)).await
     }
 
-    /// A list to its end, from its first page on where that is here already. A place in it that is not known any more, which
-    /// happens to a list that takes long, restarts it once.
+    /// How many calls this run has begun for this workspace, be it in this fetch or in one beside it.
+    pub(super) fn begun(&self) -> usize {
+        self.with_begun(|begun| *begun)
+    }
+
+    fn with_begun<T>(&self, work: impl FnOnce(&mut usize) -> T) -> T {
+        let run = self.http.meter().run();
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.0 != run {
+            *begun = (run, 0);
+        }
+        work(&mut begun.1)
+    }
+
+    /// Whether there was no answer only because the quota of this minute or the run's time is used up.
+    pub(super) fn is_exhausted(&self, error: &Error) -> bool {
+        match error {
+            Error::RateLimited { .. } => true,
+            Error::Timeout { .. } => self.deadlines.is_over(),
+            _ => false,
+        }
+    }
+
+    /// A list to its end. A place in it that is not known any more, which happens to a list that takes long, restarts it
+    /// once.
     pub(super) async fn list<T: DeserializeOwned, U>(
         &self,
         list: &Question<'_>,
-        first: Option<Page<T>>,
         tell: impl Fn(T) -> U,
     ) -> Result<Vec<U>> {
         let address = list.address();
-        match self.pages(&address, first, &tell).await {
+        match self.pages(&address, &tell).await {
             Err(Broken::Expired(_)) => tracing::info!("the place in a list expired: reading it once more"),
             Err(Broken::Other(error)) => return Err(error),
             Ok(all) => return Ok(all),
         }
-        self.pages(&address, None, &tell).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
+        self.pages(&address, &tell).await.map_err(|(Broken::Expired(error) | Broken::Other(error))| error)
     }
 
     /// What is told of each record is kept page by page, since a record is larger than what we keep of it.
-    async fn pages<T: DeserializeOwned, U>(
-        &self,
-        address: &str,
-        mut first: Option<Page<T>>,
-        tell: &impl Fn(T) -> U,
-    ) -> Result<Vec<U>, Broken> {
+    async fn pages<T: DeserializeOwned, U>(&self, address: &str, tell: &impl Fn(T) -> U) -> Result<Vec<U>, Broken> {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut offset: Option<String> = None;
         for _ in 0..PAGES {
-            let page = match first.take() {
-                Some(page) => page,
-                None => self.page(address, offset.as_deref()).await?,
-            };
+            let page: Page<T> = self.page(address, offset.as_deref()).await?;
             all.extend(page.data.into_iter().map(tell));
             let Some(next) = page.next_page else { return Ok(all) };
             if !seen.insert(next.offset.clone()) {
@@ -139,44 +128,12 @@ impl Client {
         })
     }
 
-    /// The first pages of lists, in one request. A list of which it brings none, for whatever reason, is to be asked for by
-    /// itself: then it says the reason.
-    pub(super) async fn first_pages<T: DeserializeOwned>(
-        &self,
-        lists: &[Question<'_>],
-    ) -> Result<Vec<Option<Page<T>>>> {
-        let none = || lists.iter().map(|_| None).collect();
-        if self.alone.load(Ordering::Relaxed) {
-            return Ok(none());
-        }
-        let actions: Vec<Value> = lists.iter().map(Question::action).collect();
-        let body = json!({ "data": { "actions": actions } });
-        let answer = self.gate.pass(self.batches.post("/batch", &body)).await?;
-        if is_no_batch(&answer) {
-            if !self.alone.swap(true, Ordering::Relaxed) {
-                tracing::info!(status = answer.status().as_u16(), "batches are refused: asking for lists one by one");
-            }
-            return Ok(none());
-        }
-        let answers: One<Vec<BatchAnswer>> = self.batches.json("/batch", &answer)?;
-        if answers.data.len() != lists.len() {
-            return Err(self.unexpected("/batch", "has another number of answers than of questions"));
-        }
-        let page = |one: BatchAnswer| (one.status_code == 200).then(|| serde_json::from_value(one.body).ok());
-        Ok(answers.data.into_iter().map(|one| page(one).flatten()).collect())
-    }
-
     /// An answer that is not as documented; it says nothing of the query.
     pub fn unexpected(&self, path: &str, problem: &str) -> Error {
         self.http.meter().failed(ASANA, "decode");
         let path = path.split('?').next().unwrap_or(path);
         Error::decode(ASANA, format!("the list at {path} {problem}"))
     }
-}
-
-/// Whether a server, or what stands before it, answers no batches.
-fn is_no_batch(answer: &Answer) -> bool {
-    matches!(answer.status().as_u16(), 400 | 403..=405 | 501)
 }
 
 #[cfg(test)]
@@ -218,7 +175,7 @@ mod tests {
         })
         .await;
         let (client, _) = client(&fake);
-        let all: Vec<usize> = client.list(&question("1"), None, number).await.unwrap();
+        let all: Vec<usize> = client.list(&question("1"), number).await.unwrap();
         assert_eq!(all, (0..250).collect::<Vec<_>>());
         let seen = fake.seen();
         let paths: Vec<&str> = seen.iter().map(|seen| seen.path.as_str()).collect();
@@ -244,7 +201,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&fake);
-        assert_eq!(reader.list(&question("1"), None, number).await.unwrap().len(), 120);
+        assert_eq!(reader.list(&question("1"), number).await.unwrap().len(), 120);
         assert_eq!(fake.seen().len(), 4);
         let always = Fake::start(move |_, seen| match offset(seen) {
             "" => page(0..100, Some("old")),
@@ -252,7 +209,7 @@ mod tests {
         })
         .await;
         let (reader, _) = client(&always);
-        assert!(reader.list(&question("1"), None, number).await.is_err());
+        assert!(reader.list(&question("1"), number).await.is_err());
         assert_eq!(always.seen().len(), 4, "once, and not for ever");
     }
 
@@ -260,7 +217,7 @@ mod tests {
     async fn a_refusal_of_the_first_page_is_no_expired_offset() {
         let fake = Fake::start(|_, _| Reply::json(400, &json!({ "errors": [] }))).await;
         let (client, _) = client(&fake);
-        assert!(client.list(&question("1"), None, number).await.is_err());
+        assert!(client.list(&question("1"), number).await.is_err());
         assert_eq!(fake.seen().len(), 1);
     }
 
@@ -268,12 +225,12 @@ mod tests {
     async fn an_offset_that_comes_back_and_a_list_without_end_are_errors() {
         let round = Fake::start(|number, _| page(0..1, Some(["a", "b"][number % 2]))).await;
         let (reader, _) = client(&round);
-        let error = reader.list(&question("1"), None, number).await.unwrap_err().to_string();
+        let error = reader.list(&question("1"), number).await.unwrap_err().to_string();
         assert!(error.contains("comes back") && !error.contains("project=1"), "{error}");
         assert_eq!(round.seen().len(), 3);
         let endless = Fake::start(|number, _| page(0..1, Some(&number.to_string()))).await;
         let (reader, _) = client(&endless);
-        let error = reader.list(&question("1"), None, number).await.unwrap_err().to_string();
+        let error = reader.list(&question("1"), number).await.unwrap_err().to_string();
         assert!(error.contains("more than 1000 pages"), "{error}");
     }
 
@@ -286,7 +243,7 @@ mod tests {
         .await;
         let (client, _) = client(&fake);
         let started = std::time::Instant::now();
-        assert_eq!(client.list(&question("1"), None, number).await.unwrap().len(), 3);
+        assert_eq!(client.list(&question("1"), number).await.unwrap().len(), 3);
         assert!(started.elapsed() >= std::time::Duration::from_secs(1));
         assert_eq!(client.gate.width(), 4);
     }

@@ -5,7 +5,7 @@ use crate::snapshot::Fetched;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::testing::{Fake, Reply, Seen, at};
-use shared::{Collector, Context, Env, Event, Findings, Last, Result};
+use shared::{Collector, Context, Env, Event, Findings, Last, Meter, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -25,11 +25,9 @@ pub(super) struct World {
     pub tasks: BTreeMap<String, (Timestamp, Value)>,
     /// Whether tasks may be searched.
     pub pays: bool,
-    /// Whether batches are answered.
-    pub batches: bool,
     /// What answers differently, by a text in the path.
     pub others: Vec<(String, Reply)>,
-    /// What was asked, in a request of its own or in a batch.
+    /// What was asked.
     pub asked: Vec<String>,
 }
 
@@ -49,31 +47,7 @@ impl World {
         self.tasks.insert(gid.to_string(), (ago(changed), record));
     }
 
-    /// What each action of a batch asks for, as it would be asked for by itself.
-    fn batch(&mut self, body: &[u8]) -> Reply {
-        let body: Value = serde_json::from_slice(body).unwrap();
-        let mut one = |action: &Value| {
-            let said = action["data"].as_object().unwrap().iter();
-            let said: Vec<String> =
-                said.map(|(name, value)| format!("{name}={}", value.as_str().unwrap().replace(':', "%3A"))).collect();
-            let fields: Vec<&str> =
-                action["options"]["fields"].as_array().unwrap().iter().map(|field| field.as_str().unwrap()).collect();
-            let (path, limit) = (action["relative_path"].as_str().unwrap(), &action["options"]["limit"]);
-            let path = format!("/api/1.0{path}?{}&opt_fields={}&limit={limit}", said.join("&"), fields.join(","));
-            let reply = self.answer(&Seen { method: "GET".into(), path, headers: BTreeMap::new(), body: Vec::new() });
-            let Reply::Answer(status, _, body) = reply else { panic!("a part of a batch is an answer") };
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            json!({ "status_code": status, "headers": {}, "body": body })
-        };
-        let actions = body["data"]["actions"].as_array().unwrap();
-        assert!(actions.len() <= 10, "{}", actions.len());
-        Reply::json(200, &json!({ "data": actions.iter().map(&mut one).collect::<Vec<_>>() }))
-    }
-
     fn answer(&mut self, seen: &Seen) -> Reply {
-        if self.batches && seen.path.ends_with("/batch") {
-            return self.batch(&seen.body);
-        }
         self.asked.push(seen.path.clone());
         if let Some((_, reply)) = self.others.iter().find(|(text, _)| seen.path.contains(text.as_str())) {
             return reply.clone();
@@ -133,7 +107,8 @@ fn page(all: Vec<Value>, query: &BTreeMap<&str, String>) -> Reply {
 /// A pretend workspace and the client that reads it.
 pub(super) struct Stage {
     world: Arc<Mutex<World>>,
-    fake: Fake,
+    meter: Meter,
+    _fake: Fake,
     pub asana: Asana,
 }
 
@@ -144,25 +119,26 @@ impl Stage {
         let fake = Fake::start(move |_, seen| answering.lock().unwrap().answer(seen)).await;
         let base = [("ASANA_URL", fake.url()), ("ASANA_TOKEN", "t"), ("ASANA_WORKSPACES", "acme=1")];
         let env = Env::of(base.into_iter().chain(more.iter().copied()));
-        Self { world, fake, asana: Asana::connect(&env).await.unwrap() }
+        Self { world, meter: env.meter().clone(), _fake: fake, asana: Asana::connect(&env).await.unwrap() }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
 
-    /// What was asked so far, in a request of its own or in a batch.
+    /// What was asked so far.
     pub fn asked(&self) -> Vec<String> {
         self.world().asked.clone()
     }
 
-    /// How many requests that took.
-    pub fn requests(&self) -> usize {
-        self.fake.seen().len()
+    /// A run so many minutes after the first one, continued where there is something to continue from.
+    pub async fn fetch(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Findings) {
+        self.meter.begin();
+        self.fetch_beside(minutes, last).await
     }
 
-    /// A fetch so many minutes after the first run, continued where there is something to continue from.
-    pub async fn fetch(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Findings) {
+    /// Another fetch in the same run.
+    pub async fn fetch_beside(&self, minutes: i64, last: Option<&Fetched>) -> (Result<Fetched>, Findings) {
         let now = ago(-minutes);
         let cx = Context::new(Event::new(now, now), "acme");
         let last = last.cloned().map_or(Last::None, Last::Base);

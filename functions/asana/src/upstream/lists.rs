@@ -1,31 +1,28 @@
 //! The lists of tasks, project by project: what is asked of each, and what came of it.
 
-use super::client::{BATCH, Client, Question};
+use super::client::{Client, Question};
 use super::gate::WIDTH;
 use super::search::instant;
-use super::wire::{BUG, BugRecord, Page, TASK, TaskRecord};
+use super::wire::{BUG, BugRecord, TASK, TaskRecord};
 use crate::Asana;
 use crate::config::Named;
-use crate::snapshot::{Bug, Bugs, Fetched, Task, Tasks};
-use futures::{StreamExt, future, stream};
+use crate::snapshot::{Bug, Fetched, Listed, Task, Tasks};
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use shared::window::MONTH;
-use shared::{Error, GRID, Result};
+use shared::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How far a continued fetch reaches back behind the last one, since clocks differ.
+/// How far a continued list reaches back behind its last reading, since clocks differ.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 
 /// A project with at most so many tasks is one page, whole or not.
 const SMALL: usize = 80;
 
-/// In each of so many runs another share of the small projects is read whole: what changed is not told of tasks that were
-/// deleted or taken out of a project, and to read a small one whole costs no more calls.
-const TURNS: i64 = 4;
-
-/// How many batches are under way at one time. Asana works on all of a batch side by side, and bears fifty reads at a time.
-const BATCHES: usize = 2;
+/// How often a small project is read whole: what changed is not told of tasks that were deleted or taken out of it, and
+/// to read a small one whole costs no more calls.
+pub(super) const TURN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is asked of one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,32 +42,42 @@ struct List {
     bugs: Vec<(String, Bug)>,
 }
 
-/// A project, and its list; none where it was not asked, since another one had failed already.
-type Answer = (String, Result<Option<List>>);
+/// What became of asking for a list.
+#[derive(Debug)]
+pub(super) enum Progress<T> {
+    /// It was read.
+    Read(T),
+    /// The next run asks for it, with the reason where it was asked for and the quota or the time did not suffice.
+    Left(Option<String>),
+    /// It cannot be read.
+    Failed(String),
+}
 
 /// What came of all lists. Their tasks are put together as they come, because in a large workspace they fill the memory.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// For each project whether its list is everything in it; none where it was not asked.
-    pub read: BTreeMap<String, Result<Option<bool>>>,
+    /// For each project, whether its list is everything in it.
+    pub read: BTreeMap<String, Progress<bool>>,
     /// The tasks of all lists.
     pub tasks: Tasks,
     /// The bugs of each project that has any.
     pub bugs: BTreeMap<String, Vec<(String, Bug)>>,
 }
 
-impl Extend<Answer> for Answers {
-    fn extend<I: IntoIterator<Item = Answer>>(&mut self, answers: I) {
+impl Extend<(String, Progress<List>)> for Answers {
+    fn extend<I: IntoIterator<Item = (String, Progress<List>)>>(&mut self, answers: I) {
         for (gid, answer) in answers {
-            let read = answer.map(|list| {
-                list.map(|list| {
+            let read = match answer {
+                Progress::Read(list) => {
                     self.tasks.extend(list.tasks);
                     if !list.bugs.is_empty() {
                         self.bugs.insert(gid.clone(), list.bugs);
                     }
-                    list.whole
-                })
-            });
+                    Progress::Read(list.whole)
+                }
+                Progress::Left(why) => Progress::Left(why),
+                Progress::Failed(why) => Progress::Failed(why),
+            };
             self.read.insert(gid, read);
         }
     }
@@ -82,6 +89,19 @@ impl Answers {
         self.read.append(&mut others.read);
         self.tasks.append(&mut others.tasks);
         self.bugs.append(&mut others.bugs);
+    }
+
+    /// Why no list at all was read, where the quota or the time did not suffice for one.
+    pub fn standstill(&self) -> Option<String> {
+        let mut why = None;
+        for progress in self.read.values() {
+            match progress {
+                Progress::Read(_) => return None,
+                Progress::Left(Some(reason)) => why = Some(reason.clone()),
+                _ => {}
+            }
+        }
+        why
     }
 }
 
@@ -101,6 +121,11 @@ impl<'a> Continued<'a> {
         known
     }
 
+    /// The last fetch.
+    pub const fn last(&self) -> Option<&'a Fetched> {
+        self.last
+    }
+
     /// The time of the fetch that continues.
     pub const fn now(&self) -> Timestamp {
         self.now
@@ -113,42 +138,48 @@ impl<'a> Continued<'a> {
     }
 
     /// The projects whose tasks are known.
-    pub fn listed(&self) -> Option<&'a BTreeSet<String>> {
+    pub fn listed(&self) -> Option<&'a BTreeMap<String, Listed>> {
         self.tasks_known().and(self.last).map(|last| &last.kept.listed)
+    }
+
+    /// When the list of a project was read.
+    pub fn listed_at(&self, gid: &str) -> Option<Listed> {
+        self.listed()?.get(gid).copied()
     }
 
     /// Whether everything is asked, although there is a last fetch: it knew no list.
     pub fn asks_all(&self) -> bool {
-        self.last.is_some() && self.listed().is_none_or(BTreeSet::is_empty)
+        self.last.is_some() && self.listed().is_none_or(BTreeMap::is_empty)
     }
 
-    /// The bugs of a project that are known.
-    pub fn bugs_known(&self, alias: &str) -> Option<&'a Bugs> {
-        self.last?.snapshot.bugs.get(alias)?.as_ref()
-    }
-
-    /// What is asked of a project whose tasks count.
-    pub fn tasks(&self, gid: &str) -> Ask {
-        Ask { gid: gid.to_owned(), since: self.since(gid), bugs: false }
-    }
-
-    /// What is asked of a project of bugs, whose tasks may count as well.
-    pub fn bugs(&self, project: &Named) -> Ask {
-        let since = self.bugs_known(&project.alias).and_then(|_| self.since(&project.gid));
-        Ask { gid: project.gid.clone(), since, bugs: true }
+    /// What is asked of the projects whose tasks count, those that were never read first and then those that were read
+    /// longest ago; the list of a project of bugs serves both parts and is asked for anyway.
+    pub fn asks(&self, chosen: &BTreeSet<String>, bugs: &[&Named]) -> Vec<Ask> {
+        let others = chosen.iter().filter(|gid| bugs.iter().all(|project| project.gid != **gid));
+        let mut asks: Vec<(Option<Timestamp>, Ask)> = others
+            .map(|gid| {
+                let ask = Ask { gid: gid.clone(), since: self.since(gid), bugs: false };
+                (self.listed_at(gid).map(|listed| listed.at), ask)
+            })
+            .collect();
+        asks.sort_by_key(|(read_at, _)| *read_at);
+        asks.into_iter().map(|(_, ask)| ask).collect()
     }
 
     fn since(&self, gid: &str) -> Option<Timestamp> {
-        let last = self.last?;
-        let known = self.listed().is_some_and(|listed| listed.contains(gid));
-        let size = self.sizes.get(gid).copied().unwrap_or_default();
-        let turn = self.now.as_second() / GRID.as_secs() + gid.bytes().map(i64::from).sum::<i64>();
-        let whole = !known || (size <= SMALL && turn % TURNS == 0);
-        (!whole).then(|| last.kept.at - OVERLAP)
+        let listed = self.listed_at(gid)?;
+        let is_small = self.sizes.get(gid).copied().unwrap_or_default() <= SMALL;
+        let is_due = is_small && self.now.duration_since(listed.whole_at) >= TURN;
+        (!is_due).then(|| listed.at - OVERLAP)
     }
 }
 
 impl Ask {
+    /// A project of bugs is read whole in every run: it is judged, and a bug that was deleted must not stay open.
+    pub fn bugs(project: &Named) -> Self {
+        Self { gid: project.gid.clone(), since: None, bugs: true }
+    }
+
     fn question(&self, now: Timestamp) -> Question<'static> {
         let mut parameters = vec![("project", self.gid.clone()), ("completed_since", instant(now - MONTH))];
         parameters.extend(self.since.map(|since| ("modified_since", instant(since))));
@@ -158,80 +189,42 @@ impl Ask {
 }
 
 impl Asana {
-    /// Asks for all of these, in the way that fits.
-    pub(super) async fn ask_many(&self, client: &Client, asks: Vec<Ask>, continued: &Continued<'_>) -> Answers {
-        match continued.last {
-            Some(_) => Box::pin(self.ask_in_batches(client, asks, continued.now)).await,
-            None => self.ask_all(client, asks, continued.now).await,
-        }
-    }
-
-    /// Asks for each by itself. When a list cannot be read, what is not begun yet is left: part of the tasks is no answer. A
-    /// project that is gone or out of sight stops nothing, since it may be one that does not count any more; and lists of
-    /// bugs are asked in any case, since they are an answer of their own.
-    async fn ask_all(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
-        let stopped = &AtomicBool::new(false);
-        let each = asks.into_iter().map(|ask| self.ask_unless(stopped, client, ask, None, now));
+    /// Asks for lists of bugs, each an answer of its own.
+    pub(super) async fn ask_bugs(&self, client: &Client, bugs: &[&Named], now: Timestamp) -> Answers {
+        let asks: Vec<Ask> = bugs.iter().map(|project| Ask::bugs(project)).collect();
+        let each = asks.into_iter().map(|ask| async move {
+            let answer = self.ask(client, &ask, now).await;
+            (ask.gid, answer.map_or_else(|error| progress(client, &error), Progress::Read))
+        });
         stream::iter(each).buffer_unordered(WIDTH).collect().await
     }
 
-    /// Asks in batches, for lists that are short: what changed since the last fetch is rarely more than a page of any.
-    async fn ask_in_batches(&self, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
-        let stopped = &AtomicBool::new(false);
-        let (bugs, asks): (Vec<Ask>, Vec<Ask>) = asks.into_iter().partition(|ask| ask.bugs);
-        let batches: Vec<_> =
-            asks.chunks(BATCH).map(|asks| self.ask_batch(stopped, client, asks.to_vec(), now)).collect();
-        let batches = stream::iter(batches).buffer_unordered(BATCHES).collect::<Vec<Answers>>();
-        let (mut answers, found) = Box::pin(future::join(self.ask_all(client, bugs, now), batches)).await;
-        for found in found {
-            answers.join(found);
-        }
-        answers
-    }
-
-    async fn ask_batch(&self, stopped: &AtomicBool, client: &Client, asks: Vec<Ask>, now: Timestamp) -> Answers {
-        let mut answers = Answers::default();
-        answers.extend(asks.iter().map(|ask| (ask.gid.clone(), Ok(None))));
-        if stopped.load(Ordering::Relaxed) {
-            return answers;
-        }
-        let questions: Vec<_> = asks.iter().map(|ask| ask.question(now)).collect();
-        match client.first_pages(&questions).await {
-            Ok(pages) => {
-                let each = asks.into_iter().zip(pages);
-                let each = each.map(|(ask, first)| self.ask_unless(stopped, client, ask, first, now));
-                answers.join(stream::iter(each).buffer_unordered(WIDTH).collect().await);
-            }
-            Err(error) => {
+    /// Asks for lists of tasks in this order, as many as the budget allows and one at least. A list that was begun is read
+    /// to its end. When one cannot be read, what is not begun yet is left: part of the tasks is no answer, and where the
+    /// quota or the time is used up more calls would only be rejected. A project that is gone or out of sight stops nothing.
+    pub(super) async fn ask_tasks(&self, client: &Client, asks: Vec<Ask>, continued: &Continued<'_>) -> Answers {
+        let (stopped, now, budget) = (&AtomicBool::new(false), continued.now(), self.config.budget);
+        // Beside a fetch of everything that takes several runs, what is known is continued: projects and bugs come again.
+        let is_beside = continued.last().is_none() && client.begun() + asks.len() > budget;
+        let each = asks.into_iter().enumerate().map(|(number, ask)| async move {
+            let begun = client.begun();
+            let reserve = if is_beside { begun.saturating_sub(number) } else { 0 };
+            if number > 0 && begun + reserve >= budget {
                 stopped.store(true, Ordering::Relaxed);
-                answers.extend(asks.first().map(|ask| (ask.gid.clone(), Err(error))));
             }
-        }
-        answers
+            if stopped.load(Ordering::Relaxed) {
+                return (ask.gid, Progress::Left(None));
+            }
+            let answer = self.ask(client, &ask, now).await;
+            if matches!(&answer, Err(error) if !matches!(error, Error::NotFound { .. } | Error::Auth { .. })) {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            (ask.gid, answer.map_or_else(|error| progress(client, &error), Progress::Read))
+        });
+        stream::iter(each).buffer_unordered(WIDTH).collect().await
     }
 
-    async fn ask_unless(
-        &self,
-        stopped: &AtomicBool,
-        client: &Client,
-        ask: Ask,
-        first: Option<Page<TaskRecord>>,
-        now: Timestamp,
-    ) -> Answer {
-        if stopped.load(Ordering::Relaxed) && !ask.bugs {
-            return (ask.gid, Ok(None));
-        }
-        let answer = self.ask(client, &ask, first, now).await;
-        if let Err(error) = &answer
-            && !ask.bugs
-            && !matches!(error, Error::NotFound { .. } | Error::Auth { .. })
-        {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        (ask.gid, answer.map(Some))
-    }
-
-    async fn ask(&self, client: &Client, ask: &Ask, first: Option<Page<TaskRecord>>, now: Timestamp) -> Result<List> {
+    async fn ask(&self, client: &Client, ask: &Ask, now: Timestamp) -> Result<List> {
         let (question, whole) = (ask.question(now), ask.since.is_none());
         let told = |record: &TaskRecord| (record.gid.as_str().into(), record.task(&self.digester, Some(&ask.gid)));
         if ask.bugs {
@@ -239,10 +232,16 @@ impl Asana {
                 let gid = record.task.gid.clone();
                 (told(&record.task), (gid, record.bug(&self.config, &ask.gid)))
             };
-            let (tasks, bugs) = client.list(&question, None, both).await?.into_iter().unzip();
+            let (tasks, bugs) = client.list(&question, both).await?.into_iter().unzip();
             return Ok(List { whole, tasks, bugs });
         }
-        let tasks = client.list(&question, first, |record| told(&record)).await?;
+        let tasks = client.list(&question, |record| told(&record)).await?;
         Ok(List { whole, tasks, bugs: Vec::new() })
     }
+}
+
+/// What an error means for a list.
+fn progress(client: &Client, error: &Error) -> Progress<List> {
+    let why = error.with_causes();
+    if client.is_exhausted(error) { Progress::Left(Some(why)) } else { Progress::Failed(why) }
 }

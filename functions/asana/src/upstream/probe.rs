@@ -1,12 +1,12 @@
 //! Whether we may see each thing that is read of a workspace.
 
 use super::client::Client;
-use super::wire::{Gid, One, Page};
+use super::wire::{BUG, BugRecord, Gid, One, Page, TASK, TaskRecord};
 use super::{Home, projects};
 use crate::Asana;
 use crate::config::{Named, WORKSPACES, Workspace};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use shared::{Error, Probe, Result};
 
 /// What concerns us of the token's user: who it is may be a person, and is nobody else's business.
@@ -25,7 +25,8 @@ impl Asana {
         let gid = &workspace.gid;
         let fix = format!(
             "set {} to a personal access token (app.asana.com/0/my-apps) of somebody in the workspace {gid}; the gid of \
-             ASANA_WORKSPACES is the number in the address of the workspace's admin console",
+             ASANA_WORKSPACES is the number in the address of the workspace's admin console; an OAuth token needs the scope \
+             users:read",
             workspace.token.name()
         );
         let mut probes = vec![Probe::new("token", token(client, workspace).await, fix)];
@@ -36,7 +37,8 @@ impl Asana {
         let active = projects(client, gid).await;
         let first = active.as_ref().ok().and_then(|active| active.keys().next().cloned());
         let found = active.map(|active| self.wanted(active.len()));
-        let fix = "give the token's user access to the workspace's projects";
+        let fix =
+            "give the token's user access to the workspace's projects, and an OAuth token the scope projects:read";
         probes.push(Probe::new(format!("{alias}: projects"), found, fix));
         probes.extend(self.lists(client, workspace, alias, first).await);
         if self.config.search {
@@ -54,14 +56,18 @@ impl Asana {
         let listed = if own.is_empty() { first.into_iter().collect() } else { own.clone() };
         let mut probes = Vec::new();
         for project in listed {
-            let fix = format!("give the token's user access to project {project}, or check ASANA_TASK_PROJECTS");
-            probes.push(Probe::new(format!("{alias}: tasks of project {project}"), tasks(client, &project).await, fix));
+            let fix = format!(
+                "give the token's user access to project {project}, and an OAuth token the scope tasks:read, or check \
+                 ASANA_TASK_PROJECTS"
+            );
+            let found = tasks::<TaskRecord>(client, &project, TASK).await;
+            probes.push(Probe::new(format!("{alias}: tasks of project {project}"), found, fix));
         }
         for Named { alias: name, gid, .. } in &self.config.bugs {
             let found = self.bugs(client, workspace, gid).await;
             let fix = format!(
                 "check {name}={gid} in ASANA_BUGS_PROJECTS (the number after /project/ or /0/ in the project's address), \
-                 and give the token's user access to it"
+                 and give the token's user access to it, and an OAuth token the scopes projects:read and tasks:read"
             );
             probes.push(Probe::new(format!("{alias}: bugs of {name}"), found, fix));
         }
@@ -70,13 +76,13 @@ impl Asana {
 
     fn wanted(&self, active: usize) -> String {
         let number = if self.config.projects.is_empty() { active } else { self.config.projects.len() };
-        format!("{active} active, {number} of them to be read, at most {} new ones a run", self.config.budget)
+        format!("{active} active, {number} of them to be read, in at most {} calls a run", self.config.budget)
     }
 
     async fn bugs(&self, client: &Client, workspace: &Workspace, gid: &str) -> Result<String> {
         let home: One<Home> = client.get(&format!("/projects/{gid}?opt_fields=workspace.gid")).await?;
         if home.data.workspace.gid == workspace.gid {
-            return tasks(client, gid).await;
+            return tasks::<BugRecord>(client, gid, &format!("{TASK},{BUG}")).await;
         }
         let other = self.config.workspaces.iter().find(|other| other.gid == home.data.workspace.gid);
         match other {
@@ -98,9 +104,8 @@ async fn token(client: &Client, workspace: &Workspace) -> Result<String> {
     Ok(format!("accepted, in the workspace {}", workspace.gid))
 }
 
-async fn tasks(client: &Client, project: &str) -> Result<String> {
-    client
-        .get::<Page<Gid>>(&format!("/tasks?project={project}&limit=1&opt_fields=gid"))
-        .await
-        .map(|_| "readable".to_owned())
+/// Asks for one task with everything that is asked for of it.
+async fn tasks<T: DeserializeOwned>(client: &Client, project: &str, fields: &str) -> Result<String> {
+    let path = format!("/tasks?project={project}&limit=1&opt_fields={fields}");
+    client.get::<Page<T>>(&path).await.map(|_| "readable".to_owned())
 }

@@ -1,6 +1,6 @@
 //! Whole and continued fetches of a pretend workspace.
 
-use super::fake::{Stage, World};
+use super::fake::{Stage, World, ago};
 use crate::parts;
 use crate::snapshot::{Fetched, Tasks};
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// A hundred and eighteen active projects, two completed ones, and 250 tasks in the first of them.
 fn world() -> World {
-    let mut world = World { batches: true, ..World::default() };
+    let mut world = World::default();
     for project in 0..120 {
         world.projects.insert((1000 + project).to_string(), project >= 118);
     }
@@ -99,27 +99,28 @@ async fn a_continued_fetch_asks_for_what_changed_and_knows_what_a_whole_one_know
             world.projects.insert((2000 + step).to_string(), false);
             world.put(2000 + number, 9000, None, &[&(2000 + step).to_string()], 9000);
         }
-        let (before, requests) = (stage.asked().len(), stage.requests());
+        let before = stage.asked().len();
         let (fetched, found) = stage.fetch(minutes, Some(&last)).await;
         assert!(!found.asked_all && is_well(&found), "{found:?}");
-        // Two pages of projects, the bugs, and all the others by ten.
-        let requests = stage.requests() - requests;
-        assert!(requests <= 2 + 1 + 12 + 1, "{requests}");
         let asked = stage.asked()[before..].to_vec();
-        // Pages of what did not change are not read: 2 of projects, and one each of 118, of one that is gone, and a new one.
-        assert!(asked.len() <= 2 + 118 + 2, "{}", asked.len());
-        let large = asked.iter().find(|path| path.contains("project=1000&")).unwrap();
+        // Two pages of projects, all three of the bugs, and of the 117 others what changed.
+        assert!(asked.len() <= 2 + 3 + 117, "{}", asked.len());
+        assert_eq!(asked.iter().filter(|path| path.contains("project=1000&")).count(), 3);
+        // What changed since the last run, and once an hour all of a small project.
+        let large = asked.iter().find(|path| path.contains("project=1001&")).unwrap();
         assert!(large.contains("&modified_since=2026-01-08T"), "{large}");
-        assert!(asked.iter().filter(|path| path.contains("modified_since")).count() > 80);
+        let changes = asked.iter().filter(|path| path.contains("modified_since")).count();
+        assert_eq!(changes > 100, step != 4, "{changes}");
         last = fetched.unwrap();
         let whole = stage.fetch(minutes, None).await.0.unwrap();
-        assert_eq!(last, whole, "step {step}");
+        assert_eq!(last.snapshot, whole.snapshot, "step {step}");
+        assert!(last.kept.listed.keys().eq(whole.kept.listed.keys()) && last.kept.active == whole.kept.active);
     }
 }
 
 #[tokio::test]
 async fn a_task_that_is_gone_from_a_large_project_is_noticed_by_the_daily_fetch() {
-    let stage = Stage::new(world(), &[BUGS]).await;
+    let stage = Stage::new(world(), &[]).await;
     let mut last = stage.fetch(0, None).await.0.unwrap();
     stage.world().put(310, 5000, None, &[], -5); // taken out of both of its projects
     stage.world().tasks.remove("311"); // deleted from both
@@ -138,6 +139,20 @@ async fn a_task_that_is_gone_from_a_large_project_is_noticed_by_the_daily_fetch(
 }
 
 #[tokio::test]
+async fn a_bug_that_was_deleted_or_taken_out_of_its_project_is_not_open_in_the_next_run() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let first = stage.fetch(0, None).await.0.unwrap();
+    stage.world().tasks.remove("7");
+    stage.world().put(8, 3000, None, &["1002"], -5);
+    let (second, found) = stage.fetch(15, Some(&first)).await;
+    assert!(is_well(&found) && !found.asked_all, "{found:?}");
+    let second = second.unwrap();
+    let bugs = second.snapshot.bugs["bugs"].as_ref().unwrap();
+    assert!(!bugs.contains_key("7") && !bugs.contains_key("8"), "no daily fetch is waited for");
+    assert_eq!(second.snapshot, stage.fetch(15, None).await.0.unwrap().snapshot);
+}
+
+#[tokio::test]
 async fn a_last_fetch_that_knows_no_tasks_is_not_continued() {
     let stage = Stage::new(world(), &[BUGS]).await;
     let last = stage.fetch(0, None).await.0.unwrap();
@@ -151,7 +166,7 @@ async fn a_last_fetch_that_knows_no_tasks_is_not_continued() {
 }
 
 #[tokio::test]
-async fn tasks_deleted_from_a_small_project_are_gone_within_four_runs() {
+async fn tasks_deleted_from_a_small_project_are_gone_within_an_hour() {
     let mut small = World::default();
     for project in 0..9 {
         small.projects.insert((10 + project).to_string(), false);
@@ -169,60 +184,203 @@ async fn tasks_deleted_from_a_small_project_are_gone_within_four_runs() {
     assert_eq!((last.snapshot.tasks.unwrap().len(), last.snapshot.bugs["bugs"].as_ref().unwrap().len()), (18, 2));
 }
 
+/// Two hundred active projects with three tasks each, one of them of bugs.
+fn free_domain() -> World {
+    let mut world = World::default();
+    for project in 0..200 {
+        world.projects.insert((1000 + project).to_string(), false);
+        for task in 0..3 {
+            world.put(3 * project + task, 4000, (task == 2).then_some(3000), &[&(1000 + project).to_string()], 3000);
+        }
+    }
+    world
+}
+
 #[tokio::test]
-async fn more_lists_than_the_budget_are_pending_until_later_runs_have_read_them() {
-    let stage = Stage::new(world(), &[BUGS, ("ASANA_BUDGET", "50")]).await;
+async fn two_hundred_projects_are_whole_after_two_runs_that_a_free_domain_bears() {
+    let stage = Stage::new(free_domain(), &[BUGS]).await;
     let mut last: Option<Fetched> = None;
-    for (step, missing) in [(0, 67), (1, 17), (2, 0), (3, 0)] {
-        let changed = 5 - step * 15;
-        // Known ones move to lists that are read later, and others to lists that were read already.
-        stage.world().put(302 + usize::try_from(step).unwrap(), 5000, None, &["1110"], changed);
-        stage.world().put(415 + usize::try_from(step).unwrap(), 5000, None, &["1000"], changed);
+    // Two pages of projects, one of bugs, 134 lists of tasks, and room for projects and bugs; then the 65 others, and 72 of
+    // these.
+    for (step, missing, whole, calls) in [(0, 65, 135, 137), (1, 0, 66, 140), (2, 0, 1, 140), (3, 0, 1, 140)] {
         let before = stage.asked().len();
         let (fetched, found) = stage.fetch(step * 15, last.as_ref()).await;
         let fetched = fetched.unwrap();
         assert_eq!((gaps(&found), found.pending["tasks"], found.asked_all), (vec![], missing, false), "{step}");
         assert_eq!((fetched.snapshot.tasks.is_some(), fetched.kept.filling.is_some()), (missing == 0, missing > 0));
-        assert_eq!(fetched.kept.listed.len() as u64, 118 - missing, "{step}");
-        assert_eq!(fetched.snapshot.projects.as_ref().unwrap().len(), 118, "{step}");
-        assert!(fetched.snapshot.bugs["bugs"].as_ref().unwrap().len() > 250, "{step}");
+        assert_eq!(fetched.kept.listed.len() as u64, 200 - missing, "{step}");
+        assert_eq!(fetched.snapshot.projects.as_ref().unwrap().len(), 200, "{step}");
+        assert_eq!(fetched.snapshot.bugs["bugs"].as_ref().unwrap().len(), 3, "{step}");
         let asked = stage.asked()[before..].to_vec();
-        let begun = last.as_ref().map_or(0, |last| last.kept.listed.len());
-        let lists = asked.iter().filter(|path| path.contains("/tasks?") && !path.contains("offset=")).count();
-        assert_eq!(lists, fetched.kept.listed.len(), "{step}: {begun} were known");
-        assert!(lists <= begun.max(1) + 50, "{step}: {lists}, and {begun} were known");
+        assert_eq!(asked.len(), calls, "{step}");
+        let read_whole = |path: &&String| path.contains("/tasks?") && !path.contains("modified_since");
+        assert_eq!(asked.iter().filter(read_whole).count(), whole, "{step}: what was read is not read again");
         last = Some(fetched);
     }
-    let same = std::mem::take(&mut *stage.world());
-    let whole = Stage::new(same, &[BUGS]).await.fetch(45, None).await.0.unwrap();
     let last = last.unwrap();
-    assert_eq!((plain(&last), &last.snapshot.bugs, &last.kept), (plain(&whole), &whole.snapshot.bugs, &whole.kept));
+    let same = std::mem::take(&mut *stage.world());
+    let whole = Stage::new(same, &[BUGS, ("ASANA_BUDGET", "1400")]).await.fetch(45, None).await.0.unwrap();
+    assert_eq!((plain(&last), &last.snapshot.bugs), (plain(&whole), &whole.snapshot.bugs));
+}
+
+#[tokio::test]
+async fn lists_that_were_read_longest_ago_go_first_and_the_others_keep_their_last_answer() {
+    let stage = Stage::new(free_domain(), &[("ASANA_BUDGET", "54")]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    for step in 1..4 {
+        last = stage.fetch(step * 15, Some(&last)).await.0.unwrap();
+    }
+    assert!(last.snapshot.tasks.is_some());
+    for project in 0..200 {
+        stage.world().put(3 * project, 4000, Some(-50), &[&(1000 + project).to_string()], -50);
+    }
+    let done = |fetched: &Fetched| {
+        let tasks = fetched.snapshot.tasks.as_ref().unwrap();
+        (0..200).filter(|project: &usize| tasks[(3 * project).to_string().as_str()].life.completed).count()
+    };
+    for (step, number) in [(4, 52), (5, 104), (6, 156), (7, 200)] {
+        let (fetched, found) = stage.fetch(step * 15, Some(&last)).await;
+        last = fetched.unwrap();
+        assert!(is_well(&found) && found.oldest.is_none(), "{found:?}");
+        assert_eq!((done(&last), last.snapshot.tasks.as_ref().unwrap().len()), (number, 600), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_kept_for_more_than_an_hour_has_its_age_told() {
+    let stage = Stage::new(free_domain(), &[("ASANA_BUDGET", "32")]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    for step in 1..8 {
+        let (fetched, found) = stage.fetch(step * 15, Some(&last)).await;
+        last = fetched.unwrap();
+        // Some thirty lists a run: the first of them come again when all two hundred were read.
+        let age = found.oldest.map(|oldest| ago(-step * 15).duration_since(oldest).as_mins());
+        assert_eq!(age, (step > 4).then_some(15 * step.min(6)), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_project_over_budget_makes_nothing_unknown() {
+    let stage = Stage::new(free_domain(), &[("ASANA_BUDGET", "150")]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    last = stage.fetch(15, Some(&last)).await.0.unwrap();
+    stage.world().projects.insert("2000".into(), false);
+    stage.world().put(5000, 10, None, &["2000"], 10);
+    let (fetched, found) = stage.fetch(30, Some(&last)).await;
+    assert!(is_well(&found), "{found:?}");
+    assert!(fetched.unwrap().snapshot.tasks.unwrap().contains_key("5000"));
+}
+
+#[tokio::test]
+async fn a_fetch_beside_another_has_what_that_one_left_of_the_budget() {
+    let stage = Stage::new(free_domain(), &[BUGS, ("ASANA_BUDGET", "230")]).await;
+    let whole = stage.fetch(0, None).await.0.unwrap();
+    let last = stage.fetch(15, Some(&whole)).await.0.unwrap();
+    stage.fetch(30, None).await.0.unwrap();
+    let before = stage.asked().len();
+    let (fetched, found) = stage.fetch_beside(30, Some(&last)).await;
+    assert!(is_well(&found) && fetched.unwrap().snapshot.tasks.is_some(), "{found:?}");
+    let asked = stage.asked()[before..].to_vec();
+    // The first took 202 calls; projects and bugs are read in any case.
+    assert_eq!(asked.len(), 230 - 202);
+}
+
+#[tokio::test]
+async fn a_budget_that_projects_and_bugs_use_up_still_reads_a_list_in_each_run() {
+    let mut world = World::default();
+    for project in 0..4 {
+        world.projects.insert((1000 + project).to_string(), false);
+        world.put(project, 4000, None, &[&(1000 + project).to_string()], 3000);
+    }
+    let stage = Stage::new(world, &[BUGS, ("ASANA_BUDGET", "1")]).await;
+    let mut last: Option<Fetched> = None;
+    for (step, missing) in [(0, 2), (1, 1), (2, 0), (3, 0)] {
+        let (fetched, found) = stage.fetch(step * 15, last.as_ref()).await;
+        assert_eq!((gaps(&found), found.pending["tasks"]), (vec![], missing));
+        last = Some(fetched.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn where_the_quota_does_not_suffice_lists_that_were_read_are_kept_and_the_rest_is_pending() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let minute = || Reply::status(429).header("retry-after", "3600");
+    stage.world().others.push(("project=1050&".into(), minute()));
+    let (first, found) = stage.fetch(0, None).await;
+    let first = first.unwrap();
+    assert!(gaps(&found).is_empty() && (50..=68).contains(&found.pending["tasks"]), "{found:?}");
+    assert_eq!(first.snapshot.tasks, None);
+    assert!(first.snapshot.projects.is_some() && first.snapshot.bugs["bugs"].is_some());
+    stage.world().others.clear();
+    let before = stage.asked().len();
+    let (second, found) = stage.fetch(15, Some(&first)).await;
+    assert!(is_well(&found) && !found.asked_all, "{found:?}");
+    let again = stage.asked()[before..].iter().filter(|path| path.contains("modified_since")).count();
+    assert!(again >= 45, "{again}: what was read is not read whole again");
+    let second = second.unwrap();
+    assert_eq!(second.snapshot, stage.fetch(15, None).await.0.unwrap().snapshot);
+    // Answers of less than an hour are kept where there is no quota at all; then nobody can vouch for them.
+    stage.world().others.push(("modified_since".into(), minute()));
+    let (third, found) = stage.fetch(30, Some(&second)).await;
+    let third = third.unwrap();
+    assert!(is_well(&found) && third.snapshot.tasks.is_some(), "{found:?}");
+    stage.world().others = vec![("/tasks?project=11".into(), minute()), ("/tasks?project=10".into(), minute())];
+    let (_, found) = stage.fetch(90, Some(&third)).await;
+    assert_eq!(gaps(&found), ["bugs", "tasks"]);
+    assert!(found.gaps["tasks"].contains("429"), "{:?}", found.gaps);
+}
+
+#[tokio::test]
+async fn where_no_list_at_all_is_answered_for_want_of_quota_the_tasks_are_a_gap() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    stage.world().others.push(("/tasks?".into(), Reply::status(429).header("retry-after", "3600")));
+    let (_, found) = stage.fetch(0, None).await;
+    assert_eq!(gaps(&found), ["bugs", "tasks"]);
+    assert_eq!(found.pending["tasks"], 118);
 }
 
 #[tokio::test]
 async fn what_fails_while_lists_are_missing_costs_none_of_those_that_were_read() {
-    let stage = Stage::new(world(), &[("ASANA_BUDGET", "100")]).await;
+    let stage = Stage::new(world(), &[("ASANA_BUDGET", "105")]).await;
     let (first, found) = stage.fetch(0, None).await;
-    assert_eq!((gaps(&found), found.pending["tasks"]), (vec![], 18));
+    assert_eq!((gaps(&found), found.pending["tasks"]), (vec![], 23));
     stage.world().others.push(("project=1050&".into(), Reply::status(403)));
     let (second, found) = stage.fetch(15, Some(&first.unwrap())).await;
     let second = second.unwrap();
     assert_eq!((gaps(&found), found.pending["tasks"], second.snapshot.tasks.is_some()), (vec!["tasks"], 0, false));
-    stage.world().others = vec![("/projects?".into(), Reply::status(403))];
-    let (third, found) = stage.fetch(30, Some(&second)).await;
-    let third = third.unwrap();
-    assert_eq!((gaps(&found), third.kept.listed.len()), (vec!["projects", "tasks"], 117));
+    assert_eq!(second.kept.listed.len(), 117);
     stage.world().others.clear();
     let before = stage.asked().len();
-    let (fourth, found) = stage.fetch(45, Some(&third)).await;
+    let (third, found) = stage.fetch(30, Some(&second)).await;
     assert!(is_well(&found) && !found.asked_all, "{found:?}");
     let asked = stage.asked()[before..].to_vec();
     let whole = |path: &&String| path.contains("project=1050&") && !path.contains("modified_since");
     assert_eq!(asked.iter().filter(whole).count(), 1, "the list that failed is read whole");
     assert!(asked.iter().filter(|path| path.contains("modified_since")).count() > 80);
     let same = std::mem::take(&mut *stage.world());
-    let whole = Stage::new(same, &[]).await.fetch(45, None).await.0.unwrap();
-    assert_eq!(plain(&fourth.unwrap()), plain(&whole));
+    let whole = Stage::new(same, &[]).await.fetch(30, None).await.0.unwrap();
+    assert_eq!(plain(&third.unwrap()), plain(&whole));
+}
+
+#[tokio::test]
+async fn projects_that_cannot_be_listed_cost_their_own_rows_and_the_tasks_go_on_from_the_last_list() {
+    let stage = Stage::new(world(), &[BUGS]).await;
+    let mut last = stage.fetch(0, None).await.0.unwrap();
+    stage.world().others.push(("/projects?".into(), Reply::status(403)));
+    for step in 1..3_i64 {
+        stage.world().put(9000 + usize::try_from(step).unwrap(), 0, None, &["1003"], 5 - step * 15);
+        let (fetched, found) = stage.fetch(step * 15, Some(&last)).await;
+        last = fetched.unwrap();
+        assert_eq!((gaps(&found), found.oldest), (vec!["projects"], Some(ago(0))), "{step}");
+        assert_eq!(last.snapshot.projects, None);
+        let tasks = last.snapshot.tasks.as_ref().unwrap();
+        assert_eq!(tasks.len(), 370 + usize::try_from(step).unwrap());
+    }
+    stage.world().others.clear();
+    stage.world().projects.insert("1003".into(), true);
+    let (healed, found) = stage.fetch(45, Some(&last)).await;
+    assert!(is_well(&found) && found.oldest.is_none(), "{found:?}");
+    assert_eq!(healed.unwrap().snapshot, stage.fetch(45, None).await.0.unwrap().snapshot);
 }
 
 #[tokio::test]
@@ -262,7 +420,7 @@ async fn an_unreadable_list_of_bugs_is_unknown_and_so_are_the_tasks_that_it_hold
     let asked = stage.asked()[before..].to_vec();
     let mut bugs = asked.iter().filter(|path| path.contains("project=1000&"));
     assert!(bugs.all(|path| !path.contains("modified_since") && path.contains("tags.name")));
-    assert_eq!(next.unwrap(), stage.fetch(15, None).await.0.unwrap());
+    assert_eq!(next.unwrap().snapshot, stage.fetch(15, None).await.0.unwrap().snapshot);
 }
 
 #[tokio::test]
@@ -371,10 +529,28 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
         })
         .collect();
     assert_eq!(said[0], "token: accepted, in the workspace 1", "and of whom is nobody else's business");
-    assert_eq!(said[1], "acme: projects: 118 active, 118 of them to be read, at most 400 new ones a run");
+    assert_eq!(said[1], "acme: projects: 118 active, 118 of them to be read, in at most 140 calls a run");
     assert_eq!(said[2], "acme: tasks of project 1000: readable");
     assert!(said[3].starts_with("acme: bugs of bugs fails: check bugs=1000 in ASANA_BUGS_PROJECTS"), "{}", said[3]);
     assert!(said[4].starts_with("acme: search fails: set ASANA_SEARCH=off"), "{}", said[4]);
+    for (path, what, scope) in [
+        ("/projects?", "acme: projects", "projects:read"),
+        ("/tasks?project=1001", "acme: tasks of project 1001", "tasks:read"),
+        ("/tasks?project=1000", "acme: bugs of bugs", "tasks:read"),
+        ("/users/me", "token", "users:read"),
+    ] {
+        let home = json!({ "data": { "gid": "1000", "workspace": { "gid": "1" } } });
+        let own = vec![
+            (path.into(), Reply::status(403)),
+            ("/users/me".into(), me("1")),
+            ("/projects/1000?".into(), Reply::json(200, &home)),
+        ];
+        let stage = Stage::new(World { others: own, ..world() }, &[BUGS, ("ASANA_TASK_PROJECTS", "1001")]).await;
+        let probes = stage.asana.probe("acme").await;
+        let refused: Vec<_> = probes.iter().filter(|probe| probe.found.is_err()).collect();
+        assert_eq!(refused.iter().map(|probe| probe.what.as_str()).collect::<Vec<_>>(), [what]);
+        assert!(refused[0].fix.contains(scope), "{}", refused[0].fix);
+    }
     stage.world().others[0].1 = me("3");
     let elsewhere = stage.asana.probe("acme").await;
     let text = elsewhere[0].found.as_ref().unwrap_err().to_string();
@@ -385,46 +561,7 @@ async fn each_thing_is_tried_and_a_refused_one_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn where_batches_are_refused_each_list_is_asked_for_by_itself_and_it_is_said_once() {
-    let journal = Journal::keep();
-    for status in [400, 403, 404, 405] {
-        let stage = Stage::new(world(), &[BUGS]).await;
-        stage.world().others.push(("/batch".into(), Reply::status(status)));
-        stage.world().batches = false;
-        let first = stage.fetch(0, None).await.0.unwrap();
-        stage.world().put(9000, -5, None, &["1003"], -5);
-        let requests = stage.requests();
-        let (second, found) = stage.fetch(15, Some(&first)).await;
-        assert!(is_well(&found), "{status}: {found:?}");
-        let second = second.unwrap();
-        assert_eq!(second, stage.fetch(15, None).await.0.unwrap(), "{status}");
-        assert!(stage.requests() - requests > 200);
-        let asked = stage.asked().iter().filter(|path| path.ends_with("/batch")).count();
-        assert!((1..=2).contains(&asked), "{status}: {asked}");
-        let before = stage.asked().len();
-        stage.fetch(30, Some(&second)).await.0.unwrap();
-        assert!(!stage.asked()[before..].iter().any(|path| path.ends_with("/batch")));
-    }
-    assert_eq!(journal.text().matches("batches are refused").count(), 4);
-}
-
-#[tokio::test]
-async fn a_part_of_a_batch_that_fails_is_asked_for_by_itself_and_says_its_reason() {
-    let stage = Stage::new(world(), &[BUGS]).await;
-    let first = stage.fetch(0, None).await.0.unwrap();
-    for (reply, reason) in [(Reply::status(403), "403"), (Reply::json(200, &json!({ "data": [{}] })), "another shape")]
-    {
-        stage.world().others = vec![("project=1004&".into(), reply)];
-        let before = stage.asked().len();
-        let (fetched, found) = stage.fetch(15, Some(&first)).await;
-        assert!(found.gaps["tasks"].contains(reason), "{:?}", found.gaps);
-        assert_eq!(fetched.unwrap().snapshot.tasks, None);
-        assert_eq!(stage.asked()[before..].iter().filter(|path| path.contains("project=1004&")).count(), 2);
-    }
-}
-
-#[tokio::test]
-async fn what_changed_goes_on_behind_the_page_that_a_batch_brought() {
+async fn what_changed_may_be_more_than_a_page() {
     let stage = Stage::new(world(), &[]).await;
     let first = stage.fetch(0, None).await.0.unwrap();
     for task in 0..230 {
@@ -432,7 +569,7 @@ async fn what_changed_goes_on_behind_the_page_that_a_batch_brought() {
     }
     let (second, found) = stage.fetch(15, Some(&first)).await;
     assert!(!found.asked_all && is_well(&found), "{found:?}");
-    assert_eq!(second.unwrap(), stage.fetch(15, None).await.0.unwrap());
+    assert_eq!(second.unwrap().snapshot, stage.fetch(15, None).await.0.unwrap().snapshot);
     let pages =
         stage.asked().iter().filter(|path| path.contains("project=1000&") && path.contains("modified_since")).count();
     assert_eq!(pages, 3);

@@ -68,16 +68,18 @@ pub(super) struct ProjectRecord {
 
 #[derive(Debug, Deserialize)]
 struct StatusRecord {
-    status_type: String,
+    // The published description of a status update within a project does not name it.
+    #[serde(default)]
+    status_type: Option<String>,
 }
 
 impl ProjectRecord {
     /// What its current status update says, if there is one.
     pub fn status(&self) -> Option<Status> {
-        self.current_status_update.as_ref().map(|update| match update.status_type.as_str() {
-            "on_track" => Status::OnTrack,
-            "at_risk" => Status::AtRisk,
-            "off_track" => Status::OffTrack,
+        self.current_status_update.as_ref().map(|update| match update.status_type.as_deref() {
+            Some("on_track") => Status::OnTrack,
+            Some("at_risk") => Status::AtRisk,
+            Some("off_track") => Status::OffTrack,
             _ => Status::Other,
         })
     }
@@ -277,6 +279,9 @@ mod tests {
             ("mended", Status::Other),
         ] {
             assert_eq!(says(json!({ "gid": "2", "status_type": word })), Some(status), "{word}");
+        }
+        for untold in [json!({ "gid": "2" }), json!({ "gid": "2", "status_type": null })] {
+            assert_eq!(says(untold), Some(Status::Other));
         }
         assert_eq!(says(Value::Null), None);
     }
