@@ -1,6 +1,7 @@
 //! A way for programs in other languages to move the clock, to make upstreams fail, and to see what was asked.
 
 use crate::Clock;
+use crate::asana::Asana;
 use crate::faults::{Fault, Faults, Rule};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -15,14 +16,16 @@ use std::time::Duration;
 struct Handles {
     clock: Clock,
     faults: Faults,
+    asana: Asana,
 }
 
-pub(crate) fn router(clock: Clock, faults: Faults) -> Router {
+pub(crate) fn router(clock: Clock, faults: Faults, asana: Asana) -> Router {
     Router::new()
         .route("/clock", get(now).post(turn))
         .route("/faults", post(inject).delete(heal))
         .route("/requests", get(requests).delete(forget))
-        .with_state(Handles { clock, faults })
+        .route("/asana", post(pay))
+        .with_state(Handles { clock, faults, asana })
 }
 
 async fn now(State(handles): State<Handles>) -> Json<Value> {
@@ -90,6 +93,17 @@ async fn inject(
 
 async fn heal(State(handles): State<Handles>) -> StatusCode {
     handles.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// `{"pays": true}`: from now on Asana's domain may search, and ask ten times as much.
+#[derive(Deserialize)]
+struct Plan {
+    pays: bool,
+}
+
+async fn pay(State(handles): State<Handles>, Json(plan): Json<Plan>) -> StatusCode {
+    handles.asana.premium(plan.pays);
     StatusCode::NO_CONTENT
 }
 

@@ -102,7 +102,7 @@ impl Sandbox {
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
             ("s3", buckets.router()),
-            ("control", crate::control::router(clock.clone(), faults.clone())),
+            ("control", crate::control::router(clock.clone(), faults.clone(), asana.clone())),
         ];
         let (mut urls, mut tasks) = (BTreeMap::new(), JoinSet::new());
         for (number, (name, router)) in (0_u16..).zip(routers) {

@@ -11,7 +11,7 @@ const PAID: usize = 1500;
 const SEARCHES: usize = 60;
 /// Reads that are answered at one time.
 const AT_ONCE: usize = 50;
-const WINDOW: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The door of Asana; clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,7 @@ struct Inner {
     tokens: BTreeSet<String>,
     premium: bool,
     quota: Option<usize>,
+    minute: Option<Duration>,
     hidden: BTreeSet<String>,
     asked: HashMap<(String, bool), VecDeque<Instant>>,
     reading: HashMap<String, usize>,
@@ -71,6 +72,11 @@ impl Asana {
         inner.asked.clear();
     }
 
+    /// How long a minute is, for those who cannot wait for one.
+    pub fn set_minute(&self, minute: Duration) {
+        self.lock().minute = Some(minute);
+    }
+
     /// Every offset that was handed out is void from now on.
     pub fn expire_offsets(&self) {
         self.lock().generation += 1;
@@ -102,18 +108,17 @@ impl Asana {
         self.lock().generation
     }
 
-    /// Counts requests and the searches among them, refused ones as well, and says how many seconds to wait if they are
-    /// too many.
-    pub(super) fn spend(&self, token: &str, requests: usize, searches: usize) -> Result<(), u64> {
-        self.spend_at(token, requests, searches, Instant::now())
+    /// Counts a request, be it refused or not, and says how many seconds to wait if there are too many of its kind.
+    pub(super) fn spend(&self, token: &str, is_search: bool) -> Result<(), u64> {
+        self.spend_at(token, is_search, Instant::now())
     }
 
-    fn spend_at(&self, token: &str, requests: usize, searches: usize, now: Instant) -> Result<(), u64> {
+    fn spend_at(&self, token: &str, is_search: bool, now: Instant) -> Result<(), u64> {
         let mut inner = self.lock();
         let usual = if inner.premium { PAID } else { FREE };
         let quota = inner.quota.unwrap_or(usual);
-        let spent = inner.spend((token.to_owned(), false), requests, quota, now);
-        spent.and(inner.spend((token.to_owned(), true), searches, SEARCHES, now))
+        let spent = inner.spend((token.to_owned(), false), quota, now);
+        if is_search { spent.and(inner.spend((token.to_owned(), true), SEARCHES, now)) } else { spent }
     }
 
     /// Begins a read, unless too many of them are being answered.
@@ -135,18 +140,19 @@ impl Asana {
 
 impl Inner {
     /// The minute is one of the wall, whatever the sandbox's clock shows: it is there to slow a client down.
-    fn spend(&mut self, who: (String, bool), requests: usize, quota: usize, now: Instant) -> Result<(), u64> {
+    fn spend(&mut self, who: (String, bool), quota: usize, now: Instant) -> Result<(), u64> {
+        let minute = self.minute.unwrap_or(MINUTE);
         let asked = self.asked.entry(who).or_default();
-        while asked.front().is_some_and(|then| now.duration_since(*then) >= WINDOW) {
+        while asked.front().is_some_and(|then| now.duration_since(*then) >= minute) {
             asked.pop_front();
         }
-        asked.extend(std::iter::repeat_n(now, requests));
-        if requests == 0 || asked.len() <= quota {
+        asked.push_back(now);
+        if asked.len() <= quota {
             return Ok(());
         }
         // There is room again when as many as are too much have left the minute.
         let leaves = asked.get(asked.len() - 1 - quota.min(asked.len() - 1)).copied().unwrap_or(now);
-        let wait = WINDOW.saturating_sub(now.duration_since(leaves));
+        let wait = minute.saturating_sub(now.duration_since(leaves));
         Err(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 }
@@ -161,13 +167,13 @@ mod tests {
         door.set_quota(2);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(door.spend_at("a", 1, 0, at(0)), Ok(()));
-        assert_eq!(door.spend_at("a", 1, 0, at(20)), Ok(()));
-        assert_eq!(door.spend_at("a", 1, 0, at(20)), Err(40));
+        assert_eq!(door.spend_at("a", false, at(0)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(20)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(20)), Err(40));
         // The refused one still stands in this minute.
-        assert_eq!(door.spend_at("a", 1, 0, at(60)), Err(20));
-        assert_eq!(door.spend_at("b", 1, 0, at(60)), Ok(()));
-        assert_eq!(door.spend_at("a", 1, 0, at(120)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(60)), Err(20));
+        assert_eq!(door.spend_at("b", false, at(60)), Ok(()));
+        assert_eq!(door.spend_at("a", false, at(120)), Ok(()));
     }
 
     #[test]
@@ -180,8 +186,8 @@ mod tests {
         readings.pop();
         assert!(door.begin("a").is_some());
         let now = Instant::now();
-        assert!((0..60).all(|_| door.spend_at("a", 1, 1, now).is_ok()));
-        assert_eq!(door.spend_at("a", 1, 1, now), Err(60));
-        assert_eq!(door.spend_at("a", 1, 0, now), Ok(()));
+        assert!((0..60).all(|_| door.spend_at("a", true, now).is_ok()));
+        assert_eq!(door.spend_at("a", true, now), Err(60));
+        assert_eq!(door.spend_at("a", false, now), Ok(()));
     }
 }

@@ -22,11 +22,7 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn new(text: &str) -> Self {
-        Self::of(pairs(text))
-    }
-
-    pub(super) const fn of(parameters: Vec<(String, String)>) -> Self {
-        Self(parameters)
+        Self(pairs(text))
     }
 
     /// The last value of a parameter, if there is one that is not empty.
@@ -39,11 +35,12 @@ impl Query {
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
-        match self.value(name) {
+        // Asana's client for Python writes them with a capital.
+        match self.value(name).map(|said| (said, said.to_lowercase())) {
             None => Ok(None),
-            Some("true" | "1") => Ok(Some(true)),
-            Some("false" | "0") => Ok(Some(false)),
-            Some(other) => Err(Refusal::bad(&format!("{name}: Not a boolean: {other}"))),
+            Some((_, said)) if ["true", "1"].contains(&said.as_str()) => Ok(Some(true)),
+            Some((_, said)) if ["false", "0"].contains(&said.as_str()) => Ok(Some(false)),
+            Some((other, _)) => Err(Refusal::bad(&format!("{name}: Not a boolean: {other}"))),
         }
     }
 

@@ -50,7 +50,7 @@ impl View<'_> {
             "completed_at": completed_at.map(instant),
             "completed_by": told.owner.filter(|_| completed_at.is_some()).map(|owner| self.user(owner, deep.of("completed_by"))),
             "created_at": instant(told.created_at),
-            "current_status": current.filter(|status| color(status.kind).is_some())
+            "current_status": current.filter(|status| status.kind.and_then(color).is_some())
                 .map(|status| self.old_status(status, deep.of("current_status"))),
             "current_status_update": current.map(|status| self.status(status, told, deep.of("current_status_update"))),
             "default_view": "list",
@@ -89,10 +89,12 @@ impl View<'_> {
                 "created_by": self.user(status.author, deep.of("created_by")),
                 "modified_at": instant(status.created_at),
                 "parent": {"gid": project.gid, "resource_type": "project", "name": project.name},
-                "status_type": status.kind,
                 "text": status.text,
             });
             merge(&mut record, more);
+            if let Some(kind) = status.kind {
+                record["status_type"] = json!(kind);
+            }
         }
         record
     }
@@ -103,7 +105,7 @@ impl View<'_> {
         if !deep.is_short() {
             let more = json!({
                 "author": self.user(status.author, deep.of("author")),
-                "color": color(status.kind),
+                "color": status.kind.and_then(color),
                 "created_at": instant(status.created_at),
                 "created_by": self.user(status.author, deep.of("created_by")),
                 "modified_at": instant(status.created_at),

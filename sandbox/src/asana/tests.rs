@@ -1,6 +1,7 @@
 //! The whole server, asked in process.
 
 use super::{Asana, crowd, router};
+use crate::faults::{Fault, Faults, Rule, around};
 use crate::model::asana::sample::{time, workspace};
 use crate::{Clock, Organisation, Seed};
 use axum::body::Body;
@@ -14,6 +15,7 @@ struct Server {
     router: axum::Router,
     door: Asana,
     clock: Clock,
+    faults: Faults,
 }
 
 impl Server {
@@ -21,22 +23,16 @@ impl Server {
         let epoch = time("2026-01-08T12:00:00Z");
         let seed = Seed { number: 1, size: 1, epoch };
         let organisation = Organisation { workspaces: vec![workspace()], ..Organisation::bare(seed) };
-        let (door, clock) = (Asana::with_token("good"), Clock::at(epoch));
-        let router = crowd(router(Arc::new(organisation), clock.clone(), door.clone()), door.clone());
-        Self { router, door, clock }
+        let (door, clock, faults) = (Asana::with_token("good"), Clock::at(epoch), Faults::default());
+        let router = router(Arc::new(organisation), clock.clone(), door.clone());
+        let router = crowd(around(router, faults.clone(), "asana"), door.clone());
+        Self { router, door, clock, faults }
     }
 
     async fn ask(&self, path: &str, token: &str) -> (StatusCode, HeaderMap, Value) {
         let request =
             Request::builder().uri(format!("/api/1.0{path}")).header("authorization", format!("Bearer {token}"));
         self.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    /// Ten requests in one.
-    async fn batch(&self, actions: &Value) -> (StatusCode, HeaderMap, Value) {
-        let request = Request::post("/api/1.0/batch").header("authorization", "Bearer good");
-        let body = json!({ "data": { "actions": actions } }).to_string();
-        self.send(request.header("content-type", "application/json").body(body.into()).unwrap()).await
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
@@ -60,7 +56,8 @@ impl Server {
 
     async fn refused(&self, path: &str) -> (u16, String) {
         let (status, _, body) = self.ask(path, "good").await;
-        assert!(body["errors"][0]["help"].as_str().unwrap().contains("read the docs"), "{body}");
+        let help = body["errors"][0]["help"].as_str().unwrap_or_default();
+        assert_eq!(help.contains("read the docs"), status != StatusCode::TOO_MANY_REQUESTS, "{body}");
         (status.as_u16(), body["errors"][0]["message"].as_str().unwrap().to_owned())
     }
 }
@@ -108,6 +105,9 @@ async fn projects_are_listed_by_whether_they_are_archived_completed_ones_include
     assert_eq!(server.gids("/projects?workspace=1").await, ["21", "22", "23", "25"]);
     assert_eq!(server.gids("/projects?workspace=1&archived=false").await, ["21", "22", "25"]);
     assert_eq!(server.gids("/projects?workspace=1&archived=true").await, ["23"]);
+    // As Asana's own clients write it.
+    assert_eq!(server.gids("/projects?workspace=1&archived=False").await, ["21", "22", "25"]);
+    assert_eq!(server.refused("/projects?workspace=1&archived=no").await, no(400, "archived: Not a boolean: no"));
     let fields = "opt_fields=name,completed,current_status_update.status_type,current_status_update.created_at";
     let body = server.ok(&format!("/projects?workspace=1&archived=false&{fields}")).await;
     assert_eq!(
@@ -244,45 +244,24 @@ async fn too_many_requests_are_told_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_batch_answers_each_of_its_requests_as_if_it_came_by_itself() {
+async fn injected_faults_speak_as_asana_does_unless_they_have_words_of_their_own() {
     let server = Server::new();
-    let list = json!({
-        "method": "get", "relative_path": "/tasks",
-        "data": { "project": "22", "completed_since": "now" }, "options": { "limit": 3, "fields": ["completed"] },
-    });
-    let mut second = list.clone();
-    let alone = server.ok("/tasks?completed_since=now&project=22&limit=3&opt_fields=completed").await;
-    second["options"]["offset"] = alone["next_page"]["offset"].clone();
-    let gone = json!({ "method": "get", "relative_path": "/projects/99" });
-    let nested = json!({ "method": "get", "relative_path": "/batch" });
-    let written = json!({ "method": "delete", "relative_path": "/projects/22" });
-    let queried = json!({ "method": "get", "relative_path": "/tasks?project=22" });
-    let all =
-        json!([list, second, gone, nested, written, queried, { "method": "get" }, { "relative_path": "/users/me" }]);
-    let (status, _, body) = server.batch(&all).await;
-    assert_eq!(status, StatusCode::OK);
-    let codes: Vec<u64> =
-        body["data"].as_array().unwrap().iter().map(|one| one["status_code"].as_u64().unwrap()).collect();
-    assert_eq!(codes, [200, 200, 404, 404, 404, 404, 400, 400]);
-    assert_eq!(body["data"][0]["body"], alone);
-    assert_eq!(body["data"][1]["body"], json!({ "data": [{ "gid": "112", "completed": false }], "next_page": null }));
-    assert_eq!(body["data"][2]["body"]["errors"][0]["message"], "project: Unknown object: 99");
-}
-
-#[tokio::test]
-async fn a_batch_is_refused_as_a_whole_where_it_has_none_or_too_many_requests_or_the_minute_does_not_bear_them() {
-    let server = Server::new();
-    let me = json!({ "method": "get", "relative_path": "/users/me" });
-    let many = |number: usize| Value::Array(vec![me.clone(); number]);
-    for wrong in [json!([]), many(11), json!("all"), Value::Null] {
-        assert_eq!(server.batch(&wrong).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    let own = json!({"errors": [{"message": "offset: Your pagination token has expired."}]}).to_string();
+    for (fault, status, message, member) in [
+        (Fault::status(500), 500, "Server Error", Some("phrase")),
+        (Fault::status(403), 403, "Forbidden", Some("help")),
+        (Fault::status(401), 401, "Not Authorized", Some("help")),
+        (Fault::too_many(7), 429, super::TOO_MANY, None),
+        (Fault::answer(400, &[], &own), 400, "offset: Your pagination token has expired.", None),
+    ] {
+        server.faults.inject("asana", Rule::new(fault).times(1));
+        let (told, headers, body) = server.ask("/users/me", "good").await;
+        let error = body["errors"][0].as_object().unwrap();
+        let more: Vec<&str> = error.keys().map(String::as_str).filter(|key| *key != "message").collect();
+        assert_eq!(
+            (told.as_u16(), error["message"].as_str().unwrap(), more),
+            (status, message, member.into_iter().collect())
+        );
+        assert_eq!(headers.get("retry-after").is_some(), status == 429);
     }
-    server.door.set_quota(15);
-    assert_eq!(server.batch(&many(10)).await.0, StatusCode::OK);
-    let (status, headers, body) = server.batch(&many(10)).await;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(headers.contains_key("retry-after") && body["errors"][0]["message"].is_string(), "{body}");
-    assert_eq!(server.ask("/batch", "good").await.0, StatusCode::TOO_MANY_REQUESTS);
-    server.door.set_quota(15);
-    assert_eq!(server.ask("/batch", "good").await.0, StatusCode::NOT_FOUND, "it is posted");
 }

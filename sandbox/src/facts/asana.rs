@@ -130,7 +130,7 @@ fn projects(scene: &Scene<'_>, values: &mut Values) {
     for kind in ["on_track", "at_risk", "off_track"] {
         let says = |project: &&&Project| {
             let known = project.statuses.iter().filter(|status| status.created_at <= scene.now);
-            known.max_by_key(|status| status.created_at).is_some_and(|status| status.kind == kind)
+            known.max_by_key(|status| status.created_at).is_some_and(|status| status.kind == Some(kind))
         };
         let number = active.iter().filter(says).count();
         scene.put(values, &format!("asana.projects.{kind}"), Some(count(number)));

@@ -82,8 +82,8 @@ pub struct Status {
     pub gid: String,
     /// When it was written.
     pub created_at: Timestamp,
-    /// `on_track`, `at_risk`, `off_track`, `on_hold`, `complete` or `dropped`.
-    pub kind: &'static str,
+    /// `on_track`, `at_risk`, `off_track`, `on_hold`, `complete` or `dropped`, where it says anything of the kind.
+    pub kind: Option<&'static str>,
     /// Its headline.
     pub title: String,
     /// What it says.

@@ -31,7 +31,7 @@ fn project(gid: &str, created_at: &str, sections: &[(&str, &str)]) -> Project {
 
 fn status(gid: &str, created_at: &str, kind: &'static str) -> Status {
     let (title, text) = (format!("Title {gid}"), format!("Text {gid}"));
-    Status { gid: gid.to_owned(), created_at: time(created_at), kind, title, text, author: 1 }
+    Status { gid: gid.to_owned(), created_at: time(created_at), kind: Some(kind), title, text, author: 1 }
 }
 
 fn task(gid: &str, created_at: &str, places: &[(usize, usize)]) -> Task {

@@ -84,12 +84,13 @@ fn whatever_a_definition_turns_on_happens() {
         ("made lately", projects(&|one| one.created_at > days(60))),
         ("deleted project", projects(&|one| one.deleted_at.is_some())),
         ("without a status", projects(&|one| one.statuses.is_empty())),
+        ("with a status of no kind", projects(&|one| one.statuses.last().is_some_and(|status| status.kind.is_none()))),
     ];
     for (what, number) in found {
         assert!(number > 0, "{what} never happens");
     }
     for kind in ["on_track", "at_risk", "off_track", "on_hold", "complete", "dropped"] {
-        assert!(projects(&|one| one.statuses.last().is_some_and(|status| status.kind == kind)) > 0, "{kind}");
+        assert!(projects(&|one| one.statuses.last().is_some_and(|status| status.kind == Some(kind))) > 0, "{kind}");
     }
 }
 
