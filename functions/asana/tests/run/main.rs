@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod odd;
+mod plan;
 
 use asana::Asana;
 use jiff::Timestamp;
@@ -62,8 +63,8 @@ impl Subject for Workspaces {
     }
 
     fn single(_: &Sandbox) -> (Settings, &'static str) {
-        // As many lists as the large organisations have.
-        (vec![("ASANA_BUDGET", "1500".to_owned())], "acme")
+        // What a domain that pays bears, for the large organisations.
+        (vec![("ASANA_BUDGET", "1400".to_owned())], "acme")
     }
 
     fn missing(sandbox: &Sandbox) -> (Settings, [&'static str; 2]) {
@@ -72,14 +73,25 @@ impl Subject for Workspaces {
     }
 
     fn questions() -> Vec<Question> {
-        vec![Question {
-            name: "lists of tasks",
-            asks: |rule| rule.containing("/tasks?"),
-            parts: &["bugs", "tasks"],
-            silent: OF_TASKS,
-            spared: &[],
-            lies: || vec![("a field that is missing", Fault::rewrite(without_assignees), "decode")],
-        }]
+        vec![
+            Question {
+                name: "lists of tasks",
+                asks: |rule| rule.containing("/tasks?"),
+                parts: &["bugs", "tasks"],
+                silent: OF_TASKS,
+                spared: &[],
+                lies: || vec![("a field that is missing", Fault::rewrite(without_assignees), "decode")],
+            },
+            Question {
+                name: "the list of projects",
+                asks: |rule| rule.containing("/projects?"),
+                // Without an earlier list nobody knows whose tasks count.
+                parts: &["projects", "tasks"],
+                silent: &["asana.projects.active", "asana.projects.on_track", "asana.tasks.", "asana.velocity."],
+                spared: &[],
+                lies: Vec::new,
+            },
+        ]
     }
 
     fn credential() -> Credential {
@@ -119,7 +131,7 @@ impl Subject for Workspaces {
         truth::asana_verdicts(workspace(scene), now, &truth_settings(scene))
     }
 
-    /// What changed does not tell of a task that was deleted or taken out of a project.
+    /// What changed does not tell of a task that was deleted or taken out of a project; lists of bugs are read whole.
     fn unseen(scene: &Scene<'_>, from: Timestamp, until: Timestamp) -> &'static [&'static str] {
         let then = |at: Timestamp| from < at && at <= until;
         let lost = workspace(scene).tasks.iter().any(|task| {
@@ -130,7 +142,7 @@ impl Subject for Workspaces {
             });
             left || task.deleted_at.is_some_and(then)
         });
-        if lost { &["asana.", "health.", "metta."] } else { &[] }
+        if lost { OF_TASKS } else { &[] }
     }
 }
 
