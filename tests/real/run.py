@@ -21,6 +21,7 @@ PARTS = {
     "rest": ("our REST requests and the sandbox's answers through a proxy that knows GitHub's schema", 300),
     "datadog": ("payloads and the sandbox's intake against Datadog's OpenAPI documents", 300),
     "clients": ("Octokit and Datadog's own client against the sandbox", 300),
+    "asana": ("Asana's own client for Python against the sandbox and the collector", 300),
     "aws": ("Secrets Manager and S3 of moto: a rotated token, two runs at once", 300),
     "lambda": ("cargo lambda watch and invoke, and the exit on a wrong configuration", 900),
     "sqlite": ("another SQLite reads the sandbox's database", 120),
@@ -28,7 +29,7 @@ PARTS = {
 }
 
 # These run our programs.
-RUN_OURS = {"rest", "datadog", "clients", "aws", "lambda", "sqlite", "skypilot"}
+RUN_OURS = {"rest", "datadog", "clients", "asana", "aws", "lambda", "sqlite", "skypilot"}
 
 
 def stream(command, env, limit):

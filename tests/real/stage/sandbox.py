@@ -42,13 +42,15 @@ class Sandbox(Server):
         whole = {**own, **self.settings, "STATE_DIR": state, **more}
         return {name: str(value) for name, value in whole.items() if value is not None}
 
+    def control(self, path, **wish):
+        """Tells the sandbox how things are from now on."""
+        address = f"{self.settings['SANDBOX_CONTROL_URL']}/{path}"
+        request = urllib.request.Request(address, json.dumps(wish).encode(), {"content-type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
     def advance(self, seconds):
         """Moves the sandbox's clock on."""
-        body = json.dumps({"advance_seconds": seconds}).encode()
-        address = f"{self.settings['SANDBOX_CONTROL_URL']}/clock"
-        urllib.request.urlopen(
-            urllib.request.Request(address, body, {"content-type": "application/json"}), timeout=10
-        ).close()
+        self.control("clock", advance_seconds=seconds)
 
     def start(self, state, at, *arguments, **more):
         """Starts `vitals collect github --push` at a time, as if the wall's clock said so too."""
