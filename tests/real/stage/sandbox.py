@@ -42,7 +42,7 @@ class Sandbox(Server):
         whole = {**own, **self.settings, "STATE_DIR": state, **more}
         return {name: str(value) for name, value in whole.items() if value is not None}
 
-    def control(self, path, **wish):
+    def control(self, path, /, **wish):
         """Tells the sandbox how things are from now on."""
         address = f"{self.settings['SANDBOX_CONTROL_URL']}/{path}"
         request = urllib.request.Request(address, json.dumps(wish).encode(), {"content-type": "application/json"})
