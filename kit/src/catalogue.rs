@@ -5,8 +5,13 @@ use crate::subject::Subject;
 use shared::testing::{at, conforms};
 use shared::{CHECK_METRICS, Collector, GRID, Metric, Sample, heartbeat};
 
-/// A day of runs says every row of the catalogue that is the collector's.
+/// A day of runs says every row of the catalogue that is the collector's, and each row has a category.
 pub async fn conformity<S: Subject>() {
+    // A row that no prefix fits would be said to be about the collector.
+    for metric in S::Collector::METRICS {
+        let category = S::Collector::CATEGORIES.iter().find(|(prefix, _)| metric.name.starts_with(prefix));
+        assert!(category.is_some(), "{} has no category in CATEGORIES", metric.name);
+    }
     let stage = Stage::<S>::new(S::HEALTHY, at(EPOCH), true).await;
     let mut samples: Vec<Sample> = stage.settled().await.samples;
     // A quiet quarter of an hour observes nothing, so that some rows are those of an earlier run.
