@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use sandbox::{Clock, Options, Organisation, Sandbox, Seed};
 use shared::testing::{self, Folder, at};
 use shared::{GRID, Report};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// When the organisations of the proofs stand where they began to be watched.
@@ -29,6 +30,8 @@ pub struct Scene<'a> {
     pub organisation: &'a Organisation,
     /// Its number, from which its configuration follows.
     pub number: u64,
+    /// When it was read so far.
+    pub runs: Vec<Timestamp>,
 }
 
 /// The sandbox, its clock and the collector.
@@ -40,6 +43,7 @@ pub struct Stage<S: Subject> {
     /// The collector with its store.
     pub inner: testing::Stage<S::Collector>,
     number: u64,
+    runs: RefCell<Vec<Timestamp>>,
 }
 
 impl<S: Subject> Stage<S> {
@@ -69,23 +73,32 @@ impl<S: Subject> Stage<S> {
     pub async fn with(sandbox: &Rc<Sandbox>, number: u64, push: bool, more: Settings, state: Folder) -> Self {
         let more: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let inner = testing::Stage::with(sandbox.env(), &more, push, state).await;
-        Self { sandbox: Rc::clone(sandbox), clock: sandbox.clock().clone(), inner, number }
+        Self { sandbox: Rc::clone(sandbox), clock: sandbox.clock().clone(), inner, number, runs: RefCell::default() }
     }
 
     /// What the truth is told of.
     #[must_use]
     pub fn scene(&self) -> Scene<'_> {
-        Scene { organisation: self.sandbox.organisation(), number: self.number }
+        let runs = self.runs.borrow().clone();
+        Scene { organisation: self.sandbox.organisation(), number: self.number, runs }
     }
 
     /// One run at the time that it is.
     pub async fn run(&self) -> Report {
-        self.inner.run(self.clock.now()).await
+        self.noted(self.inner.run(self.clock.now()).await)
     }
 
     /// Runs until every part is known.
     pub async fn settled(&self) -> Report {
-        self.inner.settled(self.clock.now()).await
+        self.noted(self.inner.settled(self.clock.now()).await)
+    }
+
+    /// Notes when every target was read.
+    fn noted(&self, report: Report) -> Report {
+        if report.failed().next().is_none() {
+            self.runs.borrow_mut().push(report.now);
+        }
+        report
     }
 }
 
