@@ -46,8 +46,12 @@ impl State {
         self.organisation.skypilot.get(self.place)
     }
 
+    fn release(&self) -> Release {
+        self.server().map_or(Release::New, |server| server.release)
+    }
+
     fn is_new(&self) -> bool {
-        self.server().is_some_and(|server| server.release == Release::New)
+        self.release() != Release::Old
     }
 }
 

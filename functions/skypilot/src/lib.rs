@@ -10,7 +10,7 @@ mod upstream;
 use config::{Config, Server};
 use jiff::Timestamp;
 use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, digest};
-use snapshot::Snapshot;
+use snapshot::{Queue, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt;
 use upstream::Client;
@@ -30,12 +30,19 @@ impl fmt::Debug for SkyPilot {
     }
 }
 
+impl SkyPilot {
+    fn url(&self, target: &str) -> &str {
+        let server = self.config.servers.iter().find(|server| server.alias == target);
+        server.map_or("", |server| server.url.as_str())
+    }
+}
+
 impl Collector for SkyPilot {
     const NAME: &'static str = "skypilot";
     const METRICS: &'static [&'static Metric] = metrics::METRICS;
     const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {
@@ -54,26 +61,21 @@ impl Collector for SkyPilot {
     }
 
     fn fingerprint(&self, target: &str) -> String {
-        let url = self.config.servers.iter().find(|server| server.alias == target).map(|server| server.url.as_str());
-        format!("{} {}", url.unwrap_or_default(), self.config.history_days)
+        format!("{} {}", self.url(target), self.config.history_days)
     }
 
     fn unknown(&self, target: &str) -> Snapshot {
         Snapshot {
             server: target.to_owned(),
             rules: self.config.rules.clone(),
-            source: digest(&self.fingerprint(target)),
-            read_at: None,
-            asleep: false,
-            live: None,
-            history: None,
-            ended: None,
+            source: digest(self.url(target)),
+            queue: Queue::default(),
             clusters: None,
         }
     }
 
     fn lasting(snapshot: &Snapshot) -> Option<Snapshot> {
-        snapshot.lasting()
+        Some(snapshot.lasting())
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {

@@ -12,16 +12,17 @@ use std::collections::BTreeMap;
 
 /// Every row of the server, without a value where it is unknown.
 pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
-    let running: Option<Vec<&Job>> = snapshot.live.as_ref().map(|live| of(live, Group::Running));
+    let (queue, ended) = (&snapshot.queue, snapshot.queue.ended());
+    let running: Option<Vec<&Job>> = queue.live.as_ref().map(|live| of(live, Group::Running));
     let parts = [
         vec![metrics::ACTIVE_CLUSTERS.maybe(snapshot.clusters.map(stats::count))],
-        history(snapshot.history.as_ref()),
-        jobs::levels(snapshot.live.as_deref(), now),
+        history(queue.history()),
+        jobs::levels(queue, now),
         jobs::runtimes(running.as_deref(), &snapshot.rules, now),
         jobs::places(running.as_deref()),
         gpus::samples(running.as_deref(), &snapshot.rules),
-        ended(snapshot.ended.as_deref(), now),
-        by_status(snapshot.live.as_deref(), snapshot.ended.as_deref(), now),
+        over(ended.as_deref(), now),
+        by_status(queue.live.as_deref(), ended.as_deref(), now),
     ];
     parts.into_iter().flatten().map(|sample| sample.tag("server", &snapshot.server)).collect()
 }
@@ -60,7 +61,7 @@ const fn outcome(job: &Job) -> Option<&'static str> {
 const OUTCOMES: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
 /// Jobs that are over: the failed ones of the week, those of each slot, and how long each ran.
-fn ended(jobs: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
+fn over(jobs: Option<&[&Job]>, now: Timestamp) -> Vec<Sample> {
     let week = last(WEEK, now);
     let failed = jobs.map(|jobs| {
         let recent = jobs.iter().filter(|job| job.end_at.is_some_and(|ended| week.contains(&ended)));
@@ -72,7 +73,7 @@ fn ended(jobs: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
             .map(|jobs| jobs.iter().filter(|job| outcome(job) == Some(word)).filter_map(|job| job.end_at).collect());
         samples.extend(metrics::FINISHED.slots(times.as_deref(), now).map(|sample| sample.tag("outcome", word)));
     }
-    samples.extend(jobs.into_iter().flatten().filter_map(observation));
+    samples.extend(jobs.into_iter().flatten().filter_map(|job| observation(job)));
     samples
 }
 
@@ -87,7 +88,7 @@ fn observation(job: &Job) -> Option<Sample> {
 }
 
 /// Jobs by exact status: the open ones, and those that ended in the week.
-fn by_status(live: Option<&[Job]>, ended: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
+fn by_status(live: Option<&[Job]>, ended: Option<&[&Job]>, now: Timestamp) -> Vec<Sample> {
     let week = last(WEEK, now);
     let known = live.zip(ended);
     let number = |status: Status| {

@@ -5,7 +5,7 @@ pub const CATEGORIES: &[(&str, &str)] = &[("skypilot.", "training")];
 
 /// The requests that a run may make for one target.
 pub const BUDGET: shared::Budget =
-    shared::Budget { targets: "SKYPILOT_SERVERS", full: 10.0, continued: 10.0, tenfold: 38.0, tenfold_continued: 12.0 };
+    shared::Budget { targets: "SKYPILOT_SERVERS", full: 10.0, continued: 8.0, tenfold: 38.0, tenfold_continued: 10.0 };
 
 shared::catalogue! {
     /// Jobs that want resources that they do not hold: pending, submitted, starting or recovering.
@@ -14,8 +14,7 @@ shared::catalogue! {
     RUNNING = Gauge "skypilot.jobs.running" in Job by ["server"], fold Sum, better Neither;
     /// Failed rows in the server's whole retained history, by its own counts: one for each task of a job.
     FAILED = Gauge "skypilot.jobs.failed" in Job by ["server"], fold Sum, better Down;
-    /// Jobs that failed in the last seven days. A job submitted more than `SKYPILOT_HISTORY_DAYS` ago, or never
-    /// submitted at all, is missed.
+    /// Jobs that failed in the last seven days. A job submitted more than `SKYPILOT_HISTORY_DAYS` ago is missed.
     FAILED_7D = Gauge "skypilot.jobs.failed_7d" in Job by ["server"], fold Sum, better Down;
     /// Succeeded rows in the server's whole retained history, by its own counts: one for each task of a job.
     SUCCEEDED = Gauge "skypilot.jobs.succeeded" in Job by ["server"], fold Sum, better Up;
@@ -76,9 +75,10 @@ shared::catalogue! {
         fold Sum, better Neither;
     /// Running jobs by region; `unknown` where it is not known yet.
     BY_REGION = Gauge "skypilot.jobs.by_region" in Job by ["region", "server"], fold Sum, better Neither;
-    /// Median time since submission of queued jobs that never started.
+    /// Median time since submission of queued jobs that never started; of pending ones, since they were first seen.
     QUEUE_WAIT_P50 = Gauge "skypilot.jobs.queue_wait_seconds.p50" in Second by ["server"], fold None, better Down;
-    /// 90th percentile of the time since submission of queued jobs that never started.
+    /// 90th percentile of the time since submission of queued jobs that never started; of pending ones, since they were
+    /// first seen.
     QUEUE_WAIT_P90 = Gauge "skypilot.jobs.queue_wait_seconds.p90" in Second by ["server"], fold None, better Down;
     /// Running jobs with a runtime over `SKYPILOT_LONG_HOURS`.
     LONG_RUNNING = Gauge "skypilot.jobs.long_running" in Job by ["server"], fold Sum, better Down;

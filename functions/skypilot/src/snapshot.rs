@@ -12,38 +12,95 @@ pub struct Snapshot {
     pub server: String,
     /// What the formulas are configured with.
     pub rules: Rules,
-    /// Digest of the address and of how far back was asked: what a jobs controller said before it went to sleep is
-    /// remembered of the same server alone.
+    /// Digest of the address: what was seen of a server is remembered of the same one alone.
     pub source: String,
-    /// When the queue was last read; earlier than the snapshot while the jobs controller sleeps.
-    pub read_at: Option<Timestamp>,
-    /// Whether the jobs controller sleeps, so that history and ended jobs are those of `read_at`.
-    pub asleep: bool,
-    /// Jobs with a task that is not over.
-    pub live: Option<Vec<Job>>,
-    /// Rows of the whole retained history by status.
-    pub history: Option<BTreeMap<String, u64>>,
-    /// Jobs that are over, as far as their end lies in the longest window.
-    pub ended: Option<Vec<Job>>,
+    /// What is known of its managed jobs.
+    pub queue: Queue,
     /// Clusters that are up and are somebody's own.
     pub clusters: Option<usize>,
 }
 
+/// Managed jobs, and what we remember of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Jobs with a task that is not over.
+    pub live: Option<Vec<Job>>,
+    /// Rows of the whole retained history by status.
+    pub history: Option<Kept<BTreeMap<String, u64>>>,
+    /// Jobs that are over, as far as their end lies in the longest window.
+    pub ended: Option<Kept<Vec<Job>>>,
+    /// What we saw ourselves.
+    pub seen: Seen,
+    /// Whether the jobs controller sleeps, so that history and ended jobs are those of an earlier time.
+    pub asleep: bool,
+    /// Whether the server refuses the newest of the fields that are asked for.
+    pub is_plain: bool,
+}
+
+/// An answer with its age. One that could not be read again is kept for a jobs controller that goes to sleep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept<T> {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Whether it is still true; if not, nothing follows from it yet.
+    pub is_known: bool,
+    /// What was read.
+    pub value: T,
+}
+
+/// What the server does not tell, or not again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The highest id of a job, once the queue was read.
+    pub newest: Option<u64>,
+    /// When each open job was first seen.
+    pub open: BTreeMap<u64, Timestamp>,
+    /// Jobs whose end the server does not know, as of those that were cancelled while they were pending: it is when that
+    /// was noticed.
+    pub ended: Vec<Job>,
+}
+
 impl Snapshot {
-    /// What a jobs controller that sleeps cannot repeat.
-    pub(crate) fn lasting(&self) -> Option<Self> {
-        self.read_at?;
-        Some(Self {
-            server: self.server.clone(),
-            rules: self.rules.clone(),
-            source: self.source.clone(),
-            read_at: self.read_at,
-            asleep: self.asleep,
+    /// What outlives a fetch of everything.
+    pub(crate) fn lasting(&self) -> Self {
+        let queue = Queue { live: None, is_plain: false, ..self.queue.clone() };
+        Self { queue, clusters: None, ..self.clone() }
+    }
+}
+
+impl Queue {
+    /// Rows of the whole history, where they are known.
+    pub(crate) fn history(&self) -> Option<&BTreeMap<String, u64>> {
+        self.history.as_ref().filter(|kept| kept.is_known).map(|kept| &kept.value)
+    }
+
+    /// Jobs that are over, where they are known: those whose end the server tells, and the others.
+    pub(crate) fn ended(&self) -> Option<Vec<&Job>> {
+        let told = self.ended.as_ref().filter(|kept| kept.is_known)?;
+        Some(told.value.iter().chain(&self.seen.ended).collect())
+    }
+
+    /// The same queue while it cannot be read: what was seen and what was told before are kept for later.
+    pub(crate) fn unread(self) -> Self {
+        Self {
             live: None,
-            history: self.history.clone(),
-            ended: self.ended.clone(),
-            clusters: None,
-        })
+            history: self.history.map(|kept| kept.marked(false)),
+            ended: self.ended.map(|kept| kept.marked(false)),
+            asleep: false,
+            ..self
+        }
+    }
+}
+
+impl<T> Kept<T> {
+    /// What was read at this time.
+    pub(crate) const fn read(at: Timestamp, value: T) -> Self {
+        Self { at, is_known: true, value }
+    }
+
+    /// The same, known or not.
+    pub(crate) fn marked(self, is_known: bool) -> Self {
+        Self { is_known, ..self }
     }
 }
 
@@ -67,7 +124,8 @@ pub struct Rules {
 pub struct Job {
     /// Its id on the server.
     pub id: u64,
-    /// The status of its first task that did not succeed, else `Succeeded`.
+    /// The status of its first task that did not succeed, else `Succeeded`; of a job group, that of a task that runs,
+    /// else of its primary tasks.
     pub status: Status,
     /// When its first task was submitted.
     pub submitted_at: Option<Timestamp>,
@@ -77,18 +135,31 @@ pub struct Job {
     pub start_at: Option<Timestamp>,
     /// When its last task ended; of jobs that are over alone.
     pub end_at: Option<Timestamp>,
-    /// Seconds that its tasks ran, as the server says.
+    /// Seconds that its tasks ran, as the server says; of a job group, those of the longest.
     pub seconds: f64,
     /// Recoveries of the task with the most.
     pub recoveries: u64,
+    /// Digest of its name.
+    pub name: Option<String>,
     /// Digest of its user.
     pub user: Option<String>,
-    /// GPUs of its current task by type, on all nodes; nothing where they cannot be read.
-    pub gpus: Option<BTreeMap<String, f64>>,
+    /// GPUs of the tasks that hold them; nothing where they cannot be read.
+    pub gpus: Option<Vec<Gpus>>,
     /// How its current task is paid for.
     pub pricing: Option<Pricing>,
     /// Where its current task runs.
     pub region: Option<String>,
+}
+
+/// GPUs of one type, on all nodes of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gpus {
+    /// Their type.
+    pub kind: String,
+    /// How the task is paid for.
+    pub pricing: Option<Pricing>,
+    /// How many they are.
+    pub number: f64,
 }
 
 /// What a status means for resources.

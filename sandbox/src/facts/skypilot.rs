@@ -20,6 +20,8 @@ pub struct SkySettings {
     pub long_hours: f64,
     /// Dollars an hour by type and pricing.
     pub prices: BTreeMap<(String, &'static str), f64>,
+    /// When the queue was read, ascending: what nobody writes down is known by that.
+    pub looks: Vec<Timestamp>,
 }
 
 impl Default for SkySettings {
@@ -36,7 +38,7 @@ impl Default for SkySettings {
             ("a10g", "spot", 0.45),
         ];
         let prices = prices.into_iter().map(|(name, pricing, price)| ((name.to_owned(), pricing), price)).collect();
-        Self { history_days: 21, long_hours: 48.0, prices }
+        Self { history_days: 21, long_hours: 48.0, prices, looks: Vec::new() }
     }
 }
 
@@ -57,7 +59,7 @@ pub fn skypilot(server: &Server, now: Timestamp, settings: &SkySettings) -> Valu
     if server.controller == Controller::Unreachable {
         return tale.values;
     }
-    let views = if server.controller == Controller::Up { views(server, now) } else { Vec::new() };
+    let views = if server.controller == Controller::Up { views(server, now, &settings.looks) } else { Vec::new() };
     let running: Vec<&View<'_>> = views.iter().filter(|view| view.group() == Group::Running).collect();
     let live: Vec<&View<'_>> = views.iter().filter(|view| view.is_live()).collect();
     tale.levels(&live, &running);
@@ -103,7 +105,7 @@ impl Tale<'_> {
         let waits: Vec<f64> = live
             .iter()
             .filter(|view| view.group() == Group::Queued && view.started().is_none())
-            .filter_map(|view| view.submitted().min())
+            .filter_map(|view| view.waits_since())
             .map(|submitted| self.now.duration_since(submitted).as_secs_f64())
             .collect();
         self.maybe("jobs.queue_wait_seconds.p50", percentile(&waits, 0.5));
@@ -156,8 +158,8 @@ impl Tale<'_> {
         }
         let mut all: BTreeMap<(String, Option<&str>), f64> = BTreeMap::new();
         for view in running {
-            if let Some((kind, number)) = view.gpus().filter(|(_, number)| *number > 0.0) {
-                *all.entry((kind, view.pricing())).or_default() += number;
+            for (kind, pricing, number) in view.gpus().into_iter().flatten().filter(|(.., number)| *number > 0.0) {
+                *all.entry((kind, pricing)).or_default() += number;
             }
         }
         self.put("resources.gpus.total_count", &[], all.values().sum());
@@ -217,10 +219,11 @@ impl Tale<'_> {
     }
 }
 
-/// Jobs that are over and were submitted in the time that is looked at.
+/// Jobs that are over and were submitted in the time that is looked at, or never.
 fn over<'v, 'a>(views: &'v [View<'a>], now: Timestamp, settings: &SkySettings) -> Vec<&'v View<'a>> {
     let since = now - SignedDuration::from_hours(24 * settings.history_days);
-    views.iter().filter(|view| !view.is_open() && view.submitted().any(|submitted| since <= submitted)).collect()
+    let is_known = |view: &&View<'_>| view.submitted().max().is_none_or(|submitted| since <= submitted);
+    views.iter().filter(|view| !view.is_open()).filter(is_known).collect()
 }
 
 fn outcome(view: &View<'_>) -> &'static str {
@@ -238,7 +241,7 @@ pub fn skypilot_counts(server: &Server, slot_end: Timestamp, now: Timestamp, set
     if server.controller != Controller::Up {
         return values;
     }
-    let views = views(server, now);
+    let views = views(server, now, &settings.looks);
     let slot = slot_end - SignedDuration::from_mins(15)..slot_end;
     for word in ["succeeded", "failed", "cancelled"] {
         let number = over(&views, now, settings)
@@ -251,8 +254,7 @@ pub fn skypilot_counts(server: &Server, slot_end: Timestamp, now: Timestamp, set
     values
 }
 
-/// The observations of what ended in `[from, until)`, ascending; and of what was open at `from` and is over now with an
-/// end before it, as jobs are whose last task has none.
+/// The observations of what ended in `[from, until)`, ascending.
 #[must_use]
 pub fn skypilot_observations(
     server: &Server,
@@ -263,13 +265,9 @@ pub fn skypilot_observations(
     if server.controller != Controller::Up {
         return values;
     }
-    let open: BTreeSet<u64> =
-        views(server, from).iter().filter(|view| view.is_open()).map(|view| view.job.id).collect();
-    let views = views(server, until);
+    let views = views(server, until, &settings.looks);
     for view in over(&views, until, settings) {
-        let late = open.contains(&view.job.id);
-        let since = if late { from - SignedDuration::from_hours(48) } else { from };
-        let Some(ended) = view.ended().filter(|ended| (since..until).contains(ended)) else { continue };
+        let Some(ended) = view.ended().filter(|ended| (from..until).contains(ended)) else { continue };
         if let (Some(_), Some(seconds)) = (view.started(), view.runtime(ended)) {
             let tags = [("server", server.alias), ("outcome", outcome(view))];
             values.entry(series("skypilot.jobs.runtime", &tags)).or_default().push(seconds);

@@ -12,6 +12,8 @@ pub struct Server {
     pub release: Release,
     /// Whether there is a jobs controller, and whether it answers.
     pub controller: Controller,
+    /// Whether the jobs controller is a machine of its own, which answers over gRPC.
+    pub remote: bool,
     /// Managed jobs by ascending id.
     pub jobs: Vec<Job>,
     /// Clusters by name.
@@ -21,8 +23,10 @@ pub struct Server {
 /// How old a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Release {
-    /// With `/jobs/queue/v2`.
+    /// With `/jobs/queue/v2` and job groups.
     New,
+    /// With `/jobs/queue/v2`, but neither job groups nor fields of theirs; its pages are of rows.
+    Middle,
     /// Without it: one route answers with everything.
     Old,
 }
@@ -51,12 +55,26 @@ pub struct Job {
     pub workspace: &'static str,
     /// Whether its tasks run side by side (a job group) or one after another (a pipeline).
     pub parallel: bool,
+    /// The pool of workers that it runs on.
+    pub pool: Option<Pool>,
     /// Its tasks by ascending task id; most jobs have one.
     pub tasks: Vec<Task>,
 }
 
+/// A pool of workers, each of which may be shared by several jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool {
+    /// Its name.
+    pub name: &'static str,
+    /// Name and number of accelerators of a worker.
+    pub accelerators: (&'static str, f64),
+    /// Whether its workers run on spot.
+    pub spot: bool,
+}
+
 /// One task of a managed job: a row of the queue.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that the row tells or hides")]
 pub struct Task {
     /// Its name: text of a person.
     pub name: String,
@@ -68,13 +86,17 @@ pub struct Task {
     pub shape: Shape,
     /// Whether it runs on spot.
     pub spot: bool,
+    /// Whether it was asked for on spot or on demand, whichever is had.
+    pub either: bool,
+    /// Whether its job group waits for it. The other tasks of the group are ended with those that it waits for.
+    pub primary: bool,
     /// Where it runs, from its first start on.
     pub place: Option<(&'static str, &'static str)>,
     /// Its statuses with the time each was reached, ascending; the first is the time the job was made.
     pub turns: Vec<(Timestamp, &'static str)>,
     /// Whether the server forgets how long it ran, and says 0.
     pub forgetful: bool,
-    /// Whether the row is without an `end_at`, as rows of crashed controllers are.
+    /// Whether the row is without an `end_at`, as those are that were cancelled while they were pending.
     pub endless: bool,
 }
 

@@ -2,12 +2,13 @@
 
 use super::auth::Identity;
 use super::{Reply, State};
+use crate::model::skypilot::Release;
 use http::StatusCode;
 use serde_json::json;
 
 /// The version of its interface, and its own.
-const API_VERSION: &str = "62";
-const VERSION: &str = "0.14.1";
+const NEW: (&str, &str) = ("62", "0.14.1");
+const MIDDLE: (&str, &str) = ("24", "0.11.1");
 
 const COMMIT: &str = "7e595970a806dcc9eefadf459f399edf1733e962";
 
@@ -18,9 +19,10 @@ pub(super) fn answer(state: &State, identity: &Identity) -> Reply {
             "preferred_workspace": null,
         })
     });
+    let (api, version) = if state.release() == Release::Middle { MIDDLE } else { NEW };
     let body = if state.is_new() {
         json!({
-            "status": "healthy", "api_version": API_VERSION, "version": VERSION, "version_on_disk": VERSION,
+            "status": "healthy", "api_version": api, "version": version, "version_on_disk": version,
             "commit": COMMIT, "basic_auth_enabled": true, "user": user, "service_account_token_enabled": true,
             "ingress_basic_auth_enabled": false, "latest_version": null, "external_proxy_auth_enabled": false,
             "telemetry_enabled": false, "restrict_config_to_admins": true,

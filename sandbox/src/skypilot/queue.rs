@@ -4,13 +4,17 @@ use super::requests::Failure;
 use super::rows::{Row, epoch, is_terminal};
 use super::{Asked, Reply, parsed};
 use crate::model::Person;
-use crate::model::skypilot::{Controller, Job, Server, Task};
+use crate::model::skypilot::{Controller, Job, Release, Server, Task};
 use axum::body::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+/// Fields that came with job groups.
+const OF_GROUPS: &[&str] =
+    &["execution", "is_job_group", "is_primary_in_job_group", "root_job_id", "parent_job_id", "parent_task_id"];
 
 /// The body of a question for the queue; what is not known here is ignored, as there.
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +82,7 @@ const FIELDS: &[&str] = &[
     "links",
     "execution",
     "is_job_group",
+    "is_primary_in_job_group",
     "root_job_id",
     "parent_job_id",
     "parent_task_id",
@@ -163,32 +168,26 @@ fn word(task: &Task, now: Timestamp) -> &'static str {
     reached.checked_sub(1).map_or("SUCCEEDED", |last| task.turns[last].1)
 }
 
+/// The page that is asked for and how long it is, from zero on.
+fn page_of(query: &Query) -> Result<Option<(usize, usize)>, Failure> {
+    let (page, limit) = match (query.page, query.limit) {
+        (_, Some(limit)) if limit < 1 => return fail("ValueError", format!("Limit must be at least 1, got {limit}")),
+        (Some(page), Some(_)) if page < 1 => return fail("ValueError", format!("Page must be at least 1, got {page}")),
+        (Some(_), None) => return fail("ValueError", "Limit must be specified when page is specified"),
+        (page, Some(limit)) => (page.unwrap_or(1), limit),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some((usize::try_from(page - 1).unwrap_or(0), usize::try_from(limit).unwrap_or(1))))
+}
+
 /// The new route: filters, pages of jobs, and the counts of all statuses beside them.
 pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Timestamp) -> Result<Value, Failure> {
-    let pages = match (query.page, query.limit) {
-        (_, Some(limit)) if limit < 1 => {
-            return fail("ValueError", format!("Limit must be at least 1, got {limit}"));
-        }
-        (Some(page), Some(_)) if page < 1 => {
-            return fail("ValueError", format!("Page must be at least 1, got {page}"));
-        }
-        (Some(_), None) => return fail("ValueError", "Limit must be specified when page is specified"),
-        (page, Some(limit)) => Some((page.unwrap_or(1), limit)),
-        (None, None) => None,
-    };
+    let page = page_of(query)?;
     if query.refresh {
         return fail("RuntimeError", "A refresh may restart the controller; this server has nothing to restart.");
     }
     reach(server)?;
-    let unknown = query.fields.iter().flatten().find(|field| !FIELDS.contains(&field.as_str()));
-    if let Some(field) = unknown {
-        // The table is read by a program of its own, whose failure is told as a whole.
-        let message = format!(
-            "Failed to fetch managed jobs with returncode: 1.\nTraceback (most recent call last):\n  File \"<string>\", \
-             line 121, in <module>\nValueError: Unknown field: {field}\n"
-        );
-        return fail("RuntimeError", message);
-    }
+    known(server, query)?;
     let total_no_filter: usize = server.jobs.iter().map(|job| visible(job, now)).sum();
     let rows = table(server, query, now);
     let fitting: Vec<&Row<'_>> = rows.iter().filter(|row| query.fits(row, people, now)).collect();
@@ -196,11 +195,39 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     for row in &fitting {
         *counts.entry(row.status).or_default() += 1;
     }
-    let wanted: Vec<&Row<'_>> = fitting.iter().copied().filter(|row| query.wants(row.status)).collect();
+    let mut shown: Vec<&Row<'_>> = fitting.into_iter().filter(|row| query.wants(row.status)).collect();
+    let places = places(&shown, query);
+    let order = |row: &&Row<'_>| (places.get(&row.job.id).copied(), row.number);
+    let (mut total, by_rows) = (places.len(), server.release == Release::Middle);
+    if by_rows {
+        total = shown.len();
+    } else if let Some((page, limit)) = page {
+        let on_page = page.saturating_mul(limit)..(page + 1).saturating_mul(limit);
+        // On a page, each job is shown with all its tasks of these statuses, whenever they were submitted.
+        let light = query.light();
+        let fits = |row: &&Row<'_>| places.get(&row.job.id).is_some_and(|place| on_page.contains(place));
+        shown =
+            rows.iter().filter(fits).filter(|row| light.fits(row, people, now) && query.wants(row.status)).collect();
+    }
+    shown.sort_by_key(order);
+    if let Some((page, limit)) = page.filter(|_| by_rows) {
+        shown = shown.into_iter().skip(page.saturating_mul(limit)).take(limit).collect();
+    }
+    let jobs: Vec<Value> = shown.iter().map(|row| slim(row.record(people, server, now), query)).collect();
+    let mut answer =
+        json!({ "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts });
+    if let (Release::New, Some(answer)) = (server.release, answer.as_object_mut()) {
+        answer.insert("infra_options".to_owned(), json!([]));
+    }
+    Ok(answer)
+}
+
+/// The places of the jobs of these rows, as they are sorted.
+fn places(rows: &[&Row<'_>], query: &Query) -> BTreeMap<u64, usize> {
+    let by_submission = query.sort_by.as_deref() == Some("submitted_at");
     let mut ids: Vec<(f64, u64)> = Vec::new();
-    for row in &wanted {
-        let key =
-            if query.sort_by.as_deref() == Some("submitted_at") { row.submitted_at.map_or(0.0, epoch) } else { 0.0 };
+    for row in rows {
+        let key = if by_submission { row.submitted_at.map_or(0.0, epoch) } else { 0.0 };
         match ids.last_mut().filter(|(_, id)| *id == row.job.id) {
             Some(known) => known.0 = known.0.max(key),
             None => ids.push((key, row.job.id)),
@@ -210,22 +237,23 @@ pub(super) fn second(server: &Server, people: &[Person], query: &Query, now: Tim
     if query.sort_order.as_deref() != Some("asc") || query.sort_by.is_none() {
         ids.reverse();
     }
-    let total = ids.len();
-    let shown: Vec<&Row<'_>> = match pages {
-        None => wanted,
-        Some((page, limit)) => {
-            let (page, limit) = (usize::try_from(page).unwrap_or(1), usize::try_from(limit).unwrap_or(1));
-            ids = ids.into_iter().skip((page - 1).saturating_mul(limit)).take(limit).collect();
-            // On a page, each job is shown with all its tasks of these statuses, whenever they were submitted.
-            let of_user = Query { submitted_after: None, submitted_before: None, ..query.light() };
-            rows.iter().filter(|row| of_user.fits(row, people, now) && query.wants(row.status)).collect()
-        }
-    };
-    let places: BTreeMap<u64, usize> = ids.iter().enumerate().map(|(place, (_, id))| (*id, place)).collect();
-    let mut shown: Vec<&Row<'_>> = shown.into_iter().filter(|row| places.contains_key(&row.job.id)).collect();
-    shown.sort_by_key(|row| (places.get(&row.job.id), row.number));
-    let jobs: Vec<Value> = shown.iter().map(|row| slim(row.record(people, server.release, now), query)).collect();
-    Ok(json!({ "jobs": jobs, "total": total, "total_no_filter": total_no_filter, "status_counts": counts }))
+    ids.into_iter().enumerate().map(|(place, (_, id))| (id, place)).collect()
+}
+
+/// Whether the controller knows all fields that are asked for.
+fn known(server: &Server, query: &Query) -> Result<(), Failure> {
+    let is_known =
+        |field: &str| FIELDS.contains(&field) && (server.release == Release::New || !OF_GROUPS.contains(&field));
+    let Some(field) = query.fields.iter().flatten().find(|field| !is_known(field)) else { return Ok(()) };
+    if server.remote {
+        return fail("SkyletInternalError", format!("Unknown field: {field}"));
+    }
+    // The table is read by a program of its own, whose failure is told as a whole.
+    let message = format!(
+        "Failed to fetch managed jobs with returncode: 1.\nTraceback (most recent call last):\n  File \"<string>\", line \
+         121, in <module>\nValueError: Unknown field: {field}\n"
+    );
+    fail("RuntimeError", message)
 }
 
 impl Query {
@@ -265,9 +293,9 @@ pub(super) fn first(server: &Server, people: &[Person], query: &Query, now: Time
     rows.retain(|row| query.fits(row, people, now));
     rows.sort_by_key(|row| (Reverse(row.job.id), row.number));
     let plain = |row: &Row<'_>| {
-        let mut record = row.record(people, server.release, now);
-        // Such a server knew of no job groups.
-        record.retain(|key, _| !["execution", "is_job_group", "root_job_id"].contains(&key.as_str()));
+        let mut record = row.record(people, server, now);
+        // Such a server knew neither of job groups nor of pools.
+        record.retain(|key, _| !OF_GROUPS.contains(&key.as_str()) && key != "pool");
         Value::Object(record)
     };
     Ok(Value::Array(rows.iter().map(plain).collect()))

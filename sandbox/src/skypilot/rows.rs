@@ -1,7 +1,7 @@
 //! A task as a row of the queue, as it stands at an instant.
 
 use crate::model::Person;
-use crate::model::skypilot::{Job, Release, Shape, Task};
+use crate::model::skypilot::{Job, Release, Server, Shape, Task};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -125,39 +125,48 @@ impl<'a> Row<'a> {
         holds && !matches!(self.task.shape, Shape::ResourcesAlone | Shape::Nothing)
     }
 
-    /// The text of what was asked for.
+    /// The text of what was asked for. A pool says by itself how its workers are paid for.
     fn resources(&self) -> String {
-        let count = self.task.nodes.map(|nodes| format!("{nodes}x")).unwrap_or_default();
-        let spot = if self.task.spot { "[Spot]" } else { "" };
-        match (self.task.shape, self.task.accelerators) {
+        let task = self.task;
+        let count = task.nodes.map(|nodes| format!("{nodes}x")).unwrap_or_default();
+        let paid = match (task.either, task.spot && self.job.pool.is_none()) {
+            (true, _) => "[On-demand|Spot]",
+            (false, true) => "[Spot]",
+            (false, false) => "",
+        };
+        match (task.shape, task.accelerators) {
             (Shape::Nothing, _) => "-".to_owned(),
-            (Shape::Unreadable, Some((name, _))) => format!("{count}[{name}:several]{spot}"),
-            (_, Some((name, number))) => format!("{count}[{name}:{number}]{spot}"),
-            (_, None) => format!("{count}[CPU:4+]{spot}"),
+            (Shape::Unreadable, Some((name, _))) => format!("{count}[{name}:several]{paid}"),
+            (_, Some((name, number))) => format!("{count}[{name}:{number}]{paid}"),
+            (_, None) => format!("{count}[CPU:4+]{paid}"),
         }
     }
 
-    /// The text of what was launched.
+    /// The text of what was launched: of a pool, the whole worker.
     fn launched(&self) -> String {
         let count = self.task.nodes.map(|nodes| format!("{nodes}x")).unwrap_or_default();
         let spot = if self.task.spot { "[spot]" } else { "" };
-        match (self.task.shape, self.task.accelerators) {
+        match (self.task.shape, self.machine()) {
             (Shape::Object, Some((name, number))) => format!("{count}{spot}(gpus={name}:{number}, p4d.24xlarge, ...)"),
             (Shape::Object, None) => format!("{count}{spot}(cpus=4, mem=16, spotless.xlarge, ...)"),
             _ => self.resources(),
         }
     }
 
+    /// Name and number of the accelerators of each machine.
+    fn machine(&self) -> Option<(&'static str, f64)> {
+        self.job.pool.map(|pool| pool.accelerators).or(self.task.accelerators)
+    }
+
     /// Every field of the record.
-    pub fn record(&self, people: &[Person], release: Release, now: Timestamp) -> Map<String, Value> {
+    pub fn record(&self, people: &[Person], server: &Server, now: Timestamp) -> Map<String, Value> {
         let (job, task) = (self.job, self.task);
         let user = job.user.and_then(|user| people.get(user));
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, |time| json!(epoch(time)));
-        let (cloud, region) = self.place(release);
-        let launched_once = self.was_launched() && task.place.is_some();
+        let (cloud, region) = self.place(server.release);
         let cluster_resources = if self.has_cluster() {
             self.launched()
-        } else if launched_once {
+        } else if self.is_remembered(server.release) {
             self.resources()
         } else {
             "-".to_owned()
@@ -172,28 +181,41 @@ impl<'a> Row<'a> {
             "user_hash": user.map(|user| user_hash(&user.login)), "submitted_at": time(self.submitted_at),
             "start_at": time(self.start_at), "end_at": time(self.end_at.filter(|_| !task.endless)),
             "last_recovered_at": self.last_recovered_at.map_or(-1.0, epoch), "run_timestamp": null, "metadata": {},
-            "priority": 500, "pool": null, "labels": null, "current_cluster_name": null,
+            "priority": 500, "pool": job.pool.map(|pool| pool.name), "labels": null, "current_cluster_name": null,
             "execution": if job.parallel { "parallel" } else { "serial" }, "is_job_group": job.parallel,
-            "entrypoint": null, "root_job_id": null,
+            "is_primary_in_job_group": job.parallel.then_some(task.primary), "entrypoint": null, "root_job_id": null,
         });
-        if let (true, Some(record)) = (self.has_cluster(), record.as_object_mut()) {
-            record.insert("accelerators".to_owned(), self.accelerators(release));
+        if let Some(record) = record.as_object_mut() {
+            if self.has_cluster() {
+                record.insert("accelerators".to_owned(), self.accelerators(server));
+            } else if server.remote {
+                record.insert("accelerators".to_owned(), json!({}));
+            }
         }
         record.as_object().cloned().unwrap_or_default()
     }
 
-    fn accelerators(&self, release: Release) -> Value {
-        match (self.task.accelerators, self.task.shape, release) {
-            // A new server knows objects alone: what it cannot read is not there.
-            (None, ..) | (Some(_), Shape::Unreadable, Release::New) => Value::Null,
+    /// The accelerators of the cluster, which are an object over gRPC, be there any or not.
+    fn accelerators(&self, server: &Server) -> Value {
+        match (self.machine(), self.task.shape, server.release) {
+            // Only old servers know anything else than objects: what cannot be read is not there.
             (Some((name, _)), Shape::Unreadable, Release::Old) => json!(format!("{name} by the dozen")),
+            (None, ..) | (Some(_), Shape::Unreadable, _) if server.remote => json!({}),
+            (None, ..) | (Some(_), Shape::Unreadable, _) => Value::Null,
             (Some((name, number)), Shape::Text, Release::Old) => json!(format!("{{'{name}': {number}}}")),
+            (Some((name, number)), ..) if server.remote => json!({ name: number }),
             (Some((name, number)), ..) => json!({ name: whole(number) }),
         }
     }
 
+    /// Whether the server knows where the job ran last although its cluster is gone.
+    fn is_remembered(&self, release: Release) -> bool {
+        release == Release::New && self.was_launched() && self.task.place.is_some()
+    }
+
     fn place(&self, release: Release) -> (Value, Value) {
-        match self.task.place.filter(|_| self.was_launched()) {
+        let is_known = self.is_remembered(release) || (self.has_cluster() && self.was_launched());
+        match self.task.place.filter(|_| is_known) {
             Some((cloud, region)) => (json!(cloud), json!(region)),
             None if !self.has_cluster() => (json!("-"), json!("-")),
             None if release == Release::Old => (json!("AWS"), json!("")),

@@ -1,7 +1,7 @@
 //! The whole server, asked in process.
 
 use super::{SkyCredentials, Workshop, router};
-use crate::model::skypilot::{Controller, Release, Server};
+use crate::model::skypilot::{Controller, Pool, Release, Server, Shape};
 use crate::{Clock, Organisation, Seed, story};
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
@@ -24,8 +24,18 @@ struct Stage {
 
 impl Stage {
     fn of(release: Release, controller: Controller) -> Self {
-        let organisation = organisation(release, controller);
         let place = usize::from(release == Release::Old);
+        Self::on(organisation(release, controller), place)
+    }
+
+    /// The new server after a change.
+    fn changed(change: fn(&mut Server)) -> Self {
+        let mut organisation = organisation(Release::New, Controller::Up);
+        change(&mut organisation.skypilot[0]);
+        Self::on(organisation, 0)
+    }
+
+    fn on(organisation: Organisation, place: usize) -> Self {
         let (workshop, credentials) = (Workshop::default(), SkyCredentials::new("sky_good", "ann", "secret"));
         let clock = Clock::at(NOW.parse().unwrap());
         let router = router(Arc::new(organisation), place, clock, credentials.clone(), workshop.clone());
@@ -96,7 +106,7 @@ async fn a_question_is_a_request_whose_result_is_json_in_a_text() {
     assert_eq!((answer["name"].as_str(), answer["error"].as_str()), (Some("sky.jobs.queue_v2"), Some("null")));
     let value: Value = serde_json::from_str(answer["return_value"].as_str().unwrap()).unwrap();
     let members: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, ["jobs", "status_counts", "total", "total_no_filter"]);
+    assert_eq!(members, ["infra_options", "jobs", "status_counts", "total", "total_no_filter"]);
 }
 
 #[tokio::test]
@@ -214,6 +224,72 @@ async fn what_cannot_be_done_is_a_request_that_failed() {
             assert!(error.contains("ClusterNotUpError") && error.contains(part), "{error}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_group_says_which_tasks_it_waits_for_and_a_job_on_a_pool_shows_the_whole_worker() {
+    let open = Stage::new().queue(json!({"skip_finished": true})).await;
+    let rows = open["jobs"].as_array().unwrap();
+    let group = |row: &&Value| row["execution"] == "parallel";
+    assert!(
+        rows.iter().filter(group).count() > 1
+            && rows.iter().all(|row| row["is_primary_in_job_group"].is_boolean() == group(&row))
+    );
+    let shared = Stage::changed(|server| {
+        for job in &mut server.jobs {
+            job.pool = Some(Pool { name: "trainers", accelerators: ("H100", 8.0), spot: true });
+            for task in &mut job.tasks {
+                (task.accelerators, task.shape, task.spot) = (Some(("H100", 1.0)), Shape::Object, true);
+                (task.nodes, task.either) = (Some(1), false);
+            }
+        }
+    });
+    let open = shared.queue(json!({"skip_finished": true})).await;
+    let running: Vec<&Value> =
+        open["jobs"].as_array().unwrap().iter().filter(|row| row["status"] == "RUNNING").collect();
+    assert!(!running.is_empty());
+    for row in running {
+        assert_eq!((&row["pool"], &row["resources"]), (&json!("trainers"), &json!("1x[H100:1]")));
+        assert_eq!(row["accelerators"], json!({"H100": 8}));
+        assert_eq!(row["cluster_resources"], "1x[spot](gpus=H100:8, p4d.24xlarge, ...)");
+    }
+}
+
+#[tokio::test]
+async fn a_controller_that_answers_over_grpc_leaves_accelerators_empty_where_it_has_none() {
+    let remote = Stage::changed(|server| server.remote = true);
+    let rows = remote.queue(json!({"skip_finished": true})).await;
+    let rows = rows["jobs"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["accelerators"].is_object()));
+    assert!(rows.iter().any(|row| row["status"] == "RUNNING" && row["accelerators"] == json!({})));
+    let (_, answer) = remote.result("/jobs/queue/v2", &json!({"fields": ["colour"]})).await;
+    let error: Value = serde_json::from_str(answer["detail"]["error"].as_str().unwrap()).unwrap();
+    assert_eq!((&error["type"], &error["message"]), (&json!("SkyletInternalError"), &json!("Unknown field: colour")));
+}
+
+#[tokio::test]
+async fn a_server_from_before_job_groups_refuses_their_fields_and_its_pages_are_of_rows() {
+    let middle = Stage::changed(|server| server.release = Release::Middle);
+    let (status, answer) = middle.result("/jobs/queue/v2", &json!({"fields": ["is_primary_in_job_group"]})).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(answer["detail"]["error"].as_str().unwrap().contains("Unknown field: is_primary_in_job_group"));
+    let all = middle.queue(json!({"fields": ["pool"]})).await;
+    let rows = all["jobs"].as_array().unwrap().len();
+    let page = middle.queue(json!({"page": 2, "limit": 10})).await;
+    assert_eq!((page["total"].as_u64(), page["jobs"].as_array().unwrap().len()), (Some(rows as u64), 10));
+    assert_eq!(page["jobs"][0]["job_id"], all["jobs"][10]["job_id"]);
+}
+
+#[tokio::test]
+async fn what_was_cancelled_while_it_was_pending_has_no_times_and_is_in_no_window() {
+    let stage = Stage::new();
+    let never = |queue: &Value| {
+        let rows = queue["jobs"].as_array().unwrap().iter();
+        rows.filter(|row| row["status"] == "CANCELLED" && row["submitted_at"].is_null() && row["end_at"].is_null())
+            .count()
+    };
+    assert!(never(&stage.queue(json!({})).await) > 0);
+    assert_eq!(never(&stage.queue(json!({"submitted_after": 0})).await), 0);
 }
 
 #[tokio::test]

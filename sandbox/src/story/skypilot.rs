@@ -1,7 +1,7 @@
 //! Managed jobs and clusters on two API servers, a new one and an old one.
 
 use super::{Dice, Span};
-use crate::model::skypilot::{Cluster, Controller, Job, Release, Server, Shape, Task};
+use crate::model::skypilot::{Cluster, Controller, Job, Pool, Release, Server, Shape, Task};
 use crate::model::{Person, Seed};
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +30,11 @@ const PLACES: [(u32, (&str, &str)); 6] = [
     (1, ("AWS", "eu-west-1")),
 ];
 
+const POOLS: [Pool; 2] = [
+    Pool { name: "trainers", accelerators: ("H100", 8.0), spot: false },
+    Pool { name: "scorers", accelerators: ("L4", 4.0), spot: true },
+];
+
 /// How a task ends: the words in which it never does are those it is left in for ever.
 const ENDS: [(u32, &str); 9] = [
     (560, "SUCCEEDED"),
@@ -49,28 +54,31 @@ pub(super) fn grow(seed: Seed, span: Span, people: &[Person]) -> Vec<Server> {
     // Jobs are few beside runs of workflows: the smallest organisation has more than a tenth of them.
     let span = if seed.size == 0 { Span { factor: 0.3, ..span } } else { span };
     let finished_long_ago = if seed.size == 0 { 20 } else { 20_000 };
+    let release = if seed.number % 5 == 2 { Release::Middle } else { Release::New };
     let prod = Server {
         alias: "prod",
-        release: Release::New,
+        release,
         controller: Controller::Up,
-        jobs: jobs(&mut dice, span, people, (240.0, finished_long_ago), false),
+        remote: seed.number.is_multiple_of(3),
+        jobs: jobs(&mut dice, span, people, (240.0, finished_long_ago), release),
         clusters: clusters(&mut dice, span, people, 14.0),
     };
     let lab = Span { factor: span.factor.min(1.0), ..span };
     let controller = *dice.weighted(&[(8, Controller::Up), (1, Controller::Absent)]);
     let lab_jobs =
-        if controller == Controller::Up { jobs(&mut dice, lab, people, (80.0, 10), true) } else { Vec::new() };
+        if controller == Controller::Up { jobs(&mut dice, lab, people, (80.0, 10), Release::Old) } else { Vec::new() };
     let lab = Server {
         alias: "lab",
         release: Release::Old,
         controller,
+        remote: false,
         jobs: lab_jobs,
         clusters: clusters(&mut dice, lab, people, 4.0),
     };
     vec![prod, lab]
 }
 
-fn jobs(dice: &mut Dice, span: Span, people: &[Person], (a_week, long_ago): (f64, i64), odd: bool) -> Vec<Job> {
+fn jobs(dice: &mut Dice, span: Span, people: &[Person], (a_week, long_ago): (f64, i64), release: Release) -> Vec<Job> {
     let mut made: Vec<Timestamp> = (0..span.times(a_week)).map(|_| span.whenever(dice)).collect();
     // Some at the very edges of what is asked for and of the windows.
     for days in [7, 21] {
@@ -81,9 +89,9 @@ fn jobs(dice: &mut Dice, span: Span, people: &[Person], (a_week, long_ago): (f64
     made.sort();
     let mut jobs = Vec::with_capacity(made.len());
     for (id, made) in (1..).zip(made) {
-        let mut job = Job { id, ..job(dice, span, people, made) };
+        let mut job = Job { id, ..job(dice, (span, release), people, made) };
         // A word that nobody has heard of yet, now and then, at the end of a task that would still run.
-        if odd
+        if release == Release::Old
             && dice.chance(0.02)
             && let Some(task) = job.tasks.last_mut()
             && let Some((at, "RUNNING")) = task.turns.last().copied()
@@ -95,42 +103,89 @@ fn jobs(dice: &mut Dice, span: Span, people: &[Person], (a_week, long_ago): (f64
     jobs
 }
 
-fn job(dice: &mut Dice, span: Span, people: &[Person], made: Timestamp) -> Job {
+fn job(dice: &mut Dice, (span, release): (Span, Release), people: &[Person], made: Timestamp) -> Job {
     let name = format!("train-{}-{}", dice.word(), dice.below(1000));
     let tasks = *dice.weighted(&[(16, 1_usize), (2, 2), (1, 3), (1, 5)]);
-    let parallel = tasks > 1 && dice.chance(0.25);
     let made = if dice.chance(0.3) { made + SignedDuration::from_millis(250) } else { dice.snap(made) };
     let mut job = Job {
         id: 0,
         name: name.clone(),
         user: dice.chance(0.93).then(|| dice.count(0, people.len() - 1)),
         workspace: if dice.chance(0.5) { "default" } else { "research" },
-        parallel,
+        parallel: tasks > 1 && dice.chance(0.5) && release == Release::New,
+        pool: (tasks == 1 && release != Release::Old && dice.chance(0.15)).then(|| *dice.pick(&POOLS)),
         tasks: Vec::new(),
     };
     let long_ago = made < span.start;
     // A job has one place: where it was launched last.
     let place = dice.chance(0.92).then(|| *dice.weighted(&PLACES));
-    let mut ready = Some(made);
-    let mut stopped: Option<Timestamp> = None;
     for number in 0..tasks {
-        let begins = if parallel { Some(made) } else { ready };
         let mut task = shaped(dice, if tasks == 1 { name.clone() } else { format!("{name}-{number}") });
         task.place = place;
         task.turns.push((made, "PENDING"));
-        match (begins, stopped) {
-            (_, Some(at)) => task.turns.push((at, "CANCELLED")),
-            (Some(begins), None) => live(dice, &mut task, begins, long_ago),
-            (None, None) => {}
-        }
-        if !parallel {
-            let (at, word) = task.turns[task.turns.len() - 1];
-            ready = (word == "SUCCEEDED").then_some(at);
-            stopped = stopped.or_else(|| (is_terminal(word) && word != "SUCCEEDED").then_some(at));
+        task.primary = number == 0 || dice.chance(0.6);
+        if let Some(pool) = job.pool {
+            share(dice, &mut task, pool);
         }
         job.tasks.push(task);
     }
+    if dice.chance(0.06) {
+        // Nothing was begun, and nobody writes down when it was given up.
+        let at = made + SignedDuration::from_secs(1) + dice.about(SignedDuration::from_hours(6));
+        for task in &mut job.tasks {
+            task.turns.push((dice.snap(at).max(made + SignedDuration::from_secs(1)), "CANCELLED"));
+            task.endless = true;
+        }
+    } else if job.parallel {
+        job.tasks.iter_mut().for_each(|task| live(dice, task, made, long_ago));
+        end_together(&mut job.tasks);
+    } else {
+        one_after_another(dice, &mut job.tasks, made, long_ago);
+    }
     job
+}
+
+/// A task on a worker, which it may share with others; one that only tells others what to do asks for nothing.
+fn share(dice: &mut Dice, task: &mut Task, pool: Pool) {
+    let (name, number) = pool.accelerators;
+    (task.spot, task.either, task.nodes) = (pool.spot, false, Some(1));
+    (task.shape, task.accelerators) = if dice.chance(0.1) {
+        (Shape::Nothing, None)
+    } else {
+        (Shape::Object, Some((name, *dice.weighted(&[(6, 1.0), (1, 0.5), (1, number)]))))
+    };
+}
+
+/// Tasks that begin when the one before them succeeded.
+fn one_after_another(dice: &mut Dice, tasks: &mut [Task], made: Timestamp, long_ago: bool) {
+    let (mut ready, mut stopped) = (Some(made), None);
+    for task in tasks {
+        match (ready, stopped) {
+            (_, Some(at)) => task.turns.push((at, "CANCELLED")),
+            (Some(begins), None) => live(dice, task, begins, long_ago),
+            (None, None) => {}
+        }
+        let (at, word) = task.turns[task.turns.len() - 1];
+        ready = (word == "SUCCEEDED").then_some(at);
+        stopped = stopped.or_else(|| (is_terminal(word) && word != "SUCCEEDED").then_some(at));
+    }
+}
+
+/// When all primary tasks of a group are over, the others are.
+fn end_together(tasks: &mut [Task]) {
+    let last = |task: &Task| task.turns[task.turns.len() - 1];
+    let primary = || tasks.iter().filter(|task| task.primary).map(last);
+    if !primary().all(|(_, word)| is_terminal(word)) {
+        return;
+    }
+    let Some(over) = primary().map(|(at, _)| at).max() else { return };
+    for task in tasks.iter_mut().filter(|task| !task.primary) {
+        task.turns.retain(|(at, _)| *at < over);
+        if !is_terminal(last(task).1) {
+            task.turns.push((over + SignedDuration::from_secs(1), "CANCELLING"));
+            task.turns.push((over + SignedDuration::from_mins(4), "CANCELLED"));
+        }
+    }
 }
 
 fn shaped(dice: &mut Dice, name: String) -> Task {
@@ -147,10 +202,12 @@ fn shaped(dice: &mut Dice, name: String) -> Task {
             (2, Shape::Nothing),
         ]),
         spot: dice.chance(0.4),
+        either: dice.chance(0.1),
+        primary: true,
         place: None,
         turns: Vec::new(),
         forgetful: dice.chance(0.08),
-        endless: dice.chance(0.03),
+        endless: false,
     }
 }
 

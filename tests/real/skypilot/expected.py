@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import fmean
 
-from story import DAY, GROUPS, HOUR, OVER, SLOT, group
+from story import DAY, GROUPS, HOUR, OVER, RAN, SLOT, group
 
 SERVER = "prod"
 PRICES = {
@@ -27,16 +27,26 @@ def ran(task, clock):
     """How long a task ran, as a server counts it whose clock shows this time."""
     if task.start is None or not task.dated:
         return 0
+    if task.status == "RECOVERING":
+        return RAN
     return (clock if task.end is None else task.end) - task.start - task.lost
 
 
 def runtime(job, now, clock):
     """How long a job ran; nothing if it never started."""
-    seconds = sum(ran(task, clock) for task in job.tasks)
+    seconds = (max if job.parallel else sum)(ran(task, clock) for task in job.tasks)
     started = min((task.start for task in job.tasks if task.start is not None), default=None)
     if seconds or started is None:
         return seconds or None
-    return (now if job.end is None else job.end) - started
+    end = job.end([])
+    return (now if end is None else end) - started
+
+
+def paid(job, task):
+    """How a task is paid for. What was asked for either way is known when it is there."""
+    if task.alternatives or (task.either and not task.machine):
+        return None
+    return "spot" if task.spot else "ondemand"
 
 
 def percentile(values, q):
@@ -50,10 +60,10 @@ def percentile(values, q):
     return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
 
 
-def over(story, now):
-    """Jobs that are over and can be known: the server is asked for jobs that were submitted within its history."""
-    known = lambda job: any(task.submitted is not None and task.submitted >= now - HISTORY for task in job.tasks)
-    return [job for job in story.jobs if job.is_over and job.end is not None and known(job)]
+def over(story, now, looks):
+    """Jobs that are over and can be known: those that were submitted within the history, or never."""
+    submitted = lambda job: max((task.submitted for task in job.tasks if task.submitted is not None), default=now)
+    return [job for job in story.jobs if job.end(looks) is not None and submitted(job) >= now - HISTORY]
 
 
 def outcome(job):
@@ -61,8 +71,10 @@ def outcome(job):
     return group(job.status)
 
 
-def gauges(story, now, clock):
-    """Every gauge at this time, by name and tags without the server's. Without a value where it is not sent."""
+def gauges(story, now, clock, looks):
+    """Every gauge at this time, by name and tags without the server's. Without a value where it is not sent.
+
+    `looks` are the times at which the queue was read, this one the last."""
     rows = {}
 
     def put(name, value, **tags):
@@ -73,7 +85,7 @@ def gauges(story, now, clock):
     of = lambda name: [job for job in open_jobs if group(job.status) == name]
     queued, running = of("queued"), of("running")
     live = queued + running
-    week = [job for job in over(story, now) if now - 7 * DAY <= job.end < now]
+    week = [job for job in over(story, now, looks) if now - 7 * DAY <= job.end(looks) < now]
     ended_rows = Counter(group(task.status) for job in story.jobs for task in job.tasks)
 
     put("jobs.queued", len(queued))
@@ -93,11 +105,11 @@ def gauges(story, now, clock):
     put("jobs.long_running", sum(time > LONG for time in times))
 
     gpus = Counter()
-    for task in (job.current for job in running):
-        if task.gpu:
-            gpus[short(task.gpu), "spot" if task.spot else "ondemand"] += task.gpus * task.nodes
+    for job in running:
+        for task in (task for task in job.holding if task.gpu):
+            gpus[short(task.gpu), paid(job, task)] += task.gpus * task.nodes
     for kind in ("l4", "a10g", "h100"):
-        put(f"resources.gpus.{kind}_count", gpus[kind, "spot"] + gpus[kind, "ondemand"])
+        put(f"resources.gpus.{kind}_count", sum(gpus[kind, pricing] for pricing in ("spot", "ondemand", None)))
     put("resources.gpus.total_count", sum(gpus.values()))
     for kind in {kind for kind, _ in gpus} | set(PRICES):
         for pricing in ("spot", "ondemand"):
@@ -107,8 +119,9 @@ def gauges(story, now, clock):
                 put("cost.burn_rate_hourly", number * price, gpu_type=kind, pricing=pricing, price_source="table")
     unpriced = [number for (kind, pricing), number in gpus.items() if PRICES.get(kind, {}).get(pricing) is None]
     put("cost.unpriced_gpus", sum(unpriced))
-    put("resources.spot_jobs", sum(job.current.spot for job in running))
-    put("resources.ondemand_jobs", sum(not job.current.spot for job in running))
+    ways = Counter(paid(job, job.current) for job in running)
+    put("resources.spot_jobs", ways["spot"])
+    put("resources.ondemand_jobs", ways["ondemand"])
 
     recovered = [times for job in live if (times := max(task.recoveries for task in job.tasks))]
     put("jobs.with_recoveries", len(recovered))
@@ -128,22 +141,26 @@ def gauges(story, now, clock):
     for status in [*(word for words in GROUPS.values() for word in words), "OTHER"]:
         put("jobs.by_status", sum(job.status == status for job in live + week), status=status.lower())
 
-    never = [job.tasks[0].submitted for job in queued if all(task.start is None for task in job.tasks)]
-    waits = [now - submitted for submitted in never if submitted is not None and submitted <= now]
+    # What the server does not know of a pending job is when somebody first saw it.
+    since = lambda job: min(
+        (task.submitted for task in job.tasks if task.submitted is not None),
+        default=next(look for look in looks if look >= job.made),
+    )
+    waits = [now - since(job) for job in queued if all(task.start is None for task in job.tasks) and since(job) <= now]
     put("jobs.queue_wait_seconds.p50", percentile(waits, 0.5))
     put("jobs.queue_wait_seconds.p90", percentile(waits, 0.9))
     return rows
 
 
-def finished(story, now):
+def finished(story, now, looks):
     """Jobs that ended in the slot before this time, by outcome."""
-    ended = Counter(outcome(job) for job in over(story, now) if now - SLOT <= job.end < now)
+    ended = Counter(outcome(job) for job in over(story, now, looks) if now - SLOT <= job.end(looks) < now)
     return {word: float(ended[word]) for word in OVER}
 
 
 def observed(before, after, now):
     """Runtimes of the jobs that the second run sees over and the first did not, by outcome."""
-    known = {job.id for job in over(before, now)}
-    fresh = [job for job in over(after, now) if job.id not in known and now - SLOT - 2 * DAY <= job.end < now]
+    known = {job.id for job in over(before, now, [])}
+    fresh = [job for job in over(after, now, []) if job.id not in known and now - SLOT - 2 * DAY <= job.end([]) < now]
     started = [job for job in fresh if any(task.start is not None for task in job.tasks)]
     return {word: sorted(runtime(job, now, now) for job in started if outcome(job) == word) for word in OVER}

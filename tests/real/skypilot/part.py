@@ -57,10 +57,12 @@ def second(stage, before, after, asked):
     sentence = f"each of {rows} gauges of the second run is what was seeded"
     check(sentence, not wrong, "\n".join(wrong))
     queue = [body for path, body in asked if path == "/jobs/queue/v2"]
-    since = [body["submitted_after"] for body in queue if "submitted_after" in body]
-    ids = [job for body in queue for job in body.get("job_ids") or []]
-    print(f"          it asked for {len(ids)} jobs that were open before, and for what was submitted since", flush=True)
-    good = len(since) == 1 and stage.now - since[0] < story.HOUR and ids
+    ids = {job for body in queue for job in body.get("job_ids") or []}
+    open_before = {job.id for job in before.jobs if not job.is_over}
+    gone = open_before & {job.id for job in after.jobs if job.is_over}
+    new = {job.id for job in after.jobs if job.is_over} - {job.id for job in before.jobs}
+    print(f"          it asked for {len(ids)} jobs: {len(gone)} that were open before, {len(new)} that are new", flush=True)
+    good = ids == gone | new and not any(body.get("statuses") for body in queue)
     check("it asked the server for changes alone", good, queue)
     said = (gaps(run), unread(run))
     equal("what cannot be interpreted is counted apart, and is no gap", said, (set(), {"accelerators"}))
@@ -87,7 +89,7 @@ def ended(now, run, after):
         for sample in values:
             at = int(datetime.fromisoformat(sample["at"]).timestamp())
             found[at, dict(tags)["outcome"]] = sample["value"]
-            wanted[at, dict(tags)["outcome"]] = expected.finished(after, at)[dict(tags)["outcome"]]
+            wanted[at, dict(tags)["outcome"]] = expected.finished(after, at, run.looks)[dict(tags)["outcome"]]
     for key in sorted(wanted):
         line = f"skypilot.jobs.finished.new{{outcome:{key[1]}}} at {datetime.fromtimestamp(key[0], UTC):%H:%M}"
         print(f"          {line:<60} seeded {number(wanted[key])} collected {number(found[key])}", flush=True)
@@ -114,6 +116,23 @@ def whole(stage, after):
     check("and it is named", "gone" in run.said and stage.token not in run.said, run.said)
 
 
+def older(stage):
+    """A server that does not know the newest field, as those before job groups do not: another one is made of it."""
+    known, asked = b"is_primary_in_job_group", []
+    unknown = known[::-1]
+    watch = lambda path, body: asked.append(body) or 0
+    with Slow(stage.server.url, watch, lambda body: body.replace(known, unknown)) as server:
+        refusals = []
+        for now in (stage.now - story.SLOT, stage.now):
+            asked.clear()
+            run = stage.collect("older", "--push", now=now, SKYPILOT_SERVERS=f"{expected.SERVER}={server.url}")
+            told = bool(run.report) and {name for name, _ in samples(run, "gauge")}
+            good = run.code == 0 and not gaps(run) and set(LIVE) <= told
+            check("a server that does not know the newest field is asked without it", good, (run.code, run.said))
+            refusals.append(sum(unknown.decode() in (body.get("fields") or []) for body in asked))
+    equal("requests that the server refused, in the first run and in the next", refusals, [1, 0])
+
+
 def refused(stage):
     """A wrong token."""
     run = stage.collect("refused", SKYPILOT_TOKEN=WRONG)
@@ -138,8 +157,23 @@ def welcomed(stage):
     check("`vitals check` finds all that is needed", good, (done.returncode, done.stdout + done.stderr))
 
 
-def failing(stage):
-    """A queue that fails each request, and a controller that was never made."""
+def asleep(stage, after):
+    """The controller went to sleep after the second run: its answers are still true, and nothing is open."""
+    now = stage.now + story.SLOT
+    run = stage.collect("one", "--push", now=now)
+    if not check("a run while the controller sleeps is a quiet one", run.code == 0 and run.report, (run.code, run.said)):
+        return
+    wanted = {name: value for (name, tags), value in expected.gauges(after, now, now, run.looks).items() if not tags}
+    found = {name: value[0]["value"] for (name, tags), value in samples(run, "gauge").items() if not tags}
+    past = ["skypilot.jobs.failed", "skypilot.jobs.failed_7d", "skypilot.jobs.succeeded", "skypilot.jobs.cancelled"]
+    equal("the past is that of the run before", [found.get(name) for name in past], [wanted[name] for name in past])
+    good = all(found.get(name) == 0 for name in LIVE) and not gaps(run)
+    check("nothing is open, and no part is missing", good, (found, gaps(run)))
+    ended(now, run, after)
+
+
+def failing(stage, after):
+    """A queue that fails each request, a controller that sleeps, and one that was never made."""
     known = {("skypilot.clusters.active", ()): [2.0]}
     seed.odd(stage.server.home)
     run = stage.collect("odd")
@@ -152,6 +186,7 @@ def failing(stage):
     )
     check("the failure is told without the server's traceback", "Traceback" not in run.said, run.said)
     (stage.server.home / CONSOLIDATED).unlink()
+    asleep(stage, after)
     run = stage.collect("alone")
     values = {name: value[0]["value"] for (name, tags), value in samples(run, "gauge").items() if not tags}
     zero = all(values.get(name) == 0 for name in LIVE)
@@ -242,10 +277,11 @@ def part():
             seed.jobs(home, after)
             second(stage, before, after, asked)
             whole(stage, after)
+            older(stage)
             refused(stage)
             welcomed(stage)
             judge(*slow.result())
-            failing(stage)
+            failing(stage, after)
             unsaid(stage)
         equal("processes of the server that are left", server.left, 0)
 

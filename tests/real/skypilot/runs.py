@@ -19,6 +19,7 @@ class Stage:
         self.folder, self.server, self.url = folder, server, url
         self.token = server.token()
         self.now, self.intake, self.said, self.started = now, intake, [], []
+        self.looks = {}
 
     def environment(self, state, **more):
         """The environment of a collector that knows nothing but an address and a token."""
@@ -53,6 +54,8 @@ class Stage:
         self.started.append(process)
         run = Run(process)
         run.clocks = (before, time.time())
+        self.looks.setdefault(state, []).append(now)
+        run.looks = tuple(self.looks[state])
         self.said.append((state, json.dumps(run.report) + run.said))
         return run
 
@@ -100,7 +103,7 @@ def number(value):
 
 def gauges(run, seeded, now, table=False):
     """Compares every gauge. The server's clock runs on while it is asked, so some values lie between two."""
-    low, high = (expected.gauges(seeded, now, clock) for clock in run.clocks)
+    low, high = (expected.gauges(seeded, now, clock, run.looks) for clock in run.clocks)
     found = {key: value[0]["value"] for key, value in samples(run, "gauge").items() if len(value) == 1}
     wrong = []
     if table:
@@ -109,7 +112,7 @@ def gauges(run, seeded, now, table=False):
         bounds, value = (low.get(key), high.get(key)), found.get(key)
         moving = None not in bounds and bounds[0] != bounds[1]
         if moving:
-            good = value is not None and bounds[0] - 0.01 <= value <= bounds[1] + 0.01
+            good = value is not None and min(bounds) - 0.01 <= value <= max(bounds) + 0.01
         else:
             good = value is not None and bounds[0] is not None and math.isclose(value, bounds[0], rel_tol=1e-9)
         wanted = " to ".join(map(number, bounds)) if moving else number(bounds[0])

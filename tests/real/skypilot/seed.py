@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from story import OVER, group
+from story import OVER, RAN, WORKERS, group
 
 HANDLES = Path(__file__).with_name("handles.py")
 
@@ -30,9 +30,12 @@ def task_name(number):
 
 
 def clusters(story):
-    """All clusters: those of the story and those of its running tasks, which SkyPilot finds by their name."""
+    """All clusters: those of the story, the workers, and those of running tasks, which SkyPilot finds by their name."""
     for one in story.clusters:
         yield {"name": one.name, "machine": one.machine, "region": "us-east-1", "spot": False, "nodes": 1}, one
+    for one in WORKERS.values():
+        where = {"machine": one.machine, "region": one.region, "spot": one.spot, "nodes": 1}
+        yield {"name": one.name, **where}, None
     for job in story.jobs:
         for number, task in enumerate(job.tasks):
             if task.machine:
@@ -43,7 +46,8 @@ def clusters(story):
 
 def catalogue(home, story):
     """Writes the list of the machines that the story has."""
-    gpus = {task.machine: task for job in story.jobs for task in job.tasks if task.machine}
+    gpus = {one.machine: one for one in WORKERS.values()}
+    gpus |= {task.machine: task for job in story.jobs for task in job.tasks if task.machine}
     lines = [COLUMNS]
     for machine, region in {(cluster["machine"], cluster["region"]) for cluster, _ in clusters(story)}:
         task = gpus.get(machine)
@@ -66,10 +70,11 @@ def handles(home, story):
     return process
 
 
-def resources(task):
-    """What was asked for, as SkyPilot words it."""
+def resources(job, task):
+    """What was asked for, as SkyPilot words it. A pool says by itself how it is paid for."""
     inside = f"{task.gpu}:{task.gpus:g}" if task.gpu else "CPU:1+"
-    return task.alternatives or f"{task.nodes}x[{inside}]{'[Spot]' if task.spot else ''}"
+    way = "[On-demand|Spot]" if task.either else "[Spot]" if task.spot and not job.pool else ""
+    return task.alternatives or f"{task.nodes}x[{inside}]{way}"
 
 
 def counted(task):
@@ -77,7 +82,7 @@ def counted(task):
     if task.start is None or not task.dated:
         return -1, 0
     if task.status == "RECOVERING":
-        return task.start, 1800
+        return task.start, RAN
     before = 60 if task.lost else 0
     return task.start + task.lost + before, before
 
@@ -118,6 +123,8 @@ def jobs(home, story):
                     "cloud": job.region and "AWS",
                     "region": job.region,
                     "root_job_id": job.root,
+                    "pool": job.pool,
+                    "current_cluster_name": job.pool and job.region and WORKERS[job.pool].name,
                 },
             )
             for number, task in enumerate(job.tasks):
@@ -130,7 +137,8 @@ def jobs(home, story):
                         "task_id": number,
                         "job_name": task_name(number),
                         "task_name": task_name(number),
-                        "resources": resources(task),
+                        "is_primary_in_job_group": task.primary,
+                        "resources": resources(job, task),
                         "submitted_at": task.submitted,
                         "status": task.status,
                         "start_at": task.start,
@@ -182,10 +190,14 @@ def told(story):
     """The story in a line."""
     words = Counter(job.status for job in story.jobs)
     live = sum(not job.is_over for job in story.jobs)
+    groups, shared = sum(job.parallel for job in story.jobs), sum(bool(job.pool) for job in story.jobs)
+    pending = sum(job.status == "PENDING" for job in story.jobs)
+    never = sum(job.is_over and all(task.submitted is None for task in job.tasks) for job in story.jobs)
     own = Counter(one.status for one in story.clusters)
     number = sum(len(job.tasks) for job in story.jobs)
     open_words = sum(group(word) not in OVER for word in words)
     return (
         f"{len(story.jobs)} jobs with {number} tasks, {live} of them open, in {len(words)} statuses "
-        f"({open_words} of open ones); {sum(own.values())} clusters and those of the jobs"
+        f"({open_words} of open ones); {groups} are groups, {shared} on pools, {pending} pending, {never} ended without "
+        f"being submitted; {sum(own.values())} clusters and those of the jobs"
     )

@@ -1,4 +1,4 @@
-"""A server between us and another one, which keeps some answers back."""
+"""A server between us and another one, which keeps some answers back or changes what is asked."""
 
 import http.client
 import http.server
@@ -12,10 +12,11 @@ from stage.servers import HOST
 
 
 class Slow:
-    """Passes everything on for the length of a `with` block. `delay` says by how many seconds a result is late."""
+    """Passes everything on for the length of a `with` block. `delay` says by how many seconds a result is late, and
+    `change` makes another body, as long as the one that came."""
 
-    def __init__(self, upstream, delay):
-        self.upstream, self.delay = urlsplit(upstream), delay
+    def __init__(self, upstream, delay, change=lambda body: body):
+        self.upstream, self.delay, self.change = urlsplit(upstream), delay, change
         self.ready, self.asked, self.over = {}, Counter(), threading.Event()
 
     def __enter__(self):
@@ -25,7 +26,7 @@ class Slow:
             protocol_version = "HTTP/1.1"
 
             def pass_on(self):
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                body = slow.change(self.rfile.read(int(self.headers.get("content-length") or 0)))
                 path, _, query = self.path.partition("?")
                 seconds, ready = slow.ready.get(query.removeprefix("request_id="), (0, 0))
                 if path == "/api/get" and seconds:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field, replace
 
 HOUR, DAY, SLOT = 3600, 86400, 900
 
+# How long a task ran that is recovering.
+RAN = 1800
+
 # The fourteen words, by what they mean for resources.
 GROUPS = {
     "queued": ["PENDING", "SUBMITTED", "STARTING", "RECOVERING"],
@@ -42,6 +45,28 @@ class Task:
     machine: str | None = None
     # Alternatives, of which nobody knows yet which one will be had.
     alternatives: str | None = None
+    # It was asked for on spot or on demand, whichever is had.
+    either: bool = False
+    # Whether its job group waits for it; nothing where it is of none.
+    primary: bool | None = None
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A machine of a pool, which several jobs share."""
+
+    name: str
+    machine: str
+    gpu: str
+    gpus: float
+    region: str
+    spot: bool = False
+
+
+WORKERS = {
+    "trainers": Worker("trainers-1", "p5.48xlarge", "H100", 8, "us-east-2"),
+    "scorers": Worker("scorers-1", "g6.12xlarge", "L4", 4, "us-west-2", spot=True),
+}
 
 
 @dataclass(frozen=True)
@@ -54,11 +79,28 @@ class Job:
     region: str | None = "us-east-1"
     parallel: bool = False
     root: int | None = None
+    pool: str | None = None
+    # When it came, and when it was given up while it was pending, which the server does not write down.
+    made: float = 0
+    given_up: float | None = None
+
+    @property
+    def holding(self):
+        """The tasks that may hold resources: those of a group that run, else the one that speaks for the job."""
+        held = tuple(task for task in self.tasks if self.parallel and group(task.status) == "running")
+        return held or (self.current,)
 
     @property
     def current(self):
-        """The first task that did not succeed, else the last."""
-        return next((task for task in self.tasks if task.status != "SUCCEEDED"), self.tasks[-1])
+        """The first task that did not succeed, else the last. Of a group a task that runs, else of the primary ones."""
+        tasks = self.tasks
+        if self.parallel:
+            tasks = sorted(tasks, key=lambda task: not task.primary)
+            runs = next((task for task in tasks if group(task.status) == "running"), None)
+            if runs:
+                return runs
+            tasks = [task for task in tasks if task.primary]
+        return next((task for task in tasks if task.status != "SUCCEEDED"), tasks[-1])
 
     @property
     def status(self):
@@ -70,10 +112,13 @@ class Job:
         """Whether no task is left to do."""
         return all(group(task.status) in OVER for task in self.tasks)
 
-    @property
-    def end(self):
-        """When the last task ended."""
-        return max((task.end for task in self.tasks if task.end is not None), default=None) if self.is_over else None
+    def end(self, looks):
+        """When the last task ended, else when somebody noticed who had looked before."""
+        if not self.is_over:
+            return None
+        noticed = [look for look in looks if self.given_up is not None and self.given_up <= look]
+        noticed = noticed[0] if noticed and noticed[0] != looks[0] else None
+        return max((task.end for task in self.tasks if task.end is not None), default=noticed)
 
 
 @dataclass(frozen=True)
@@ -149,8 +194,30 @@ def beginning(now):
     )
     add(over("SUCCEEDED", 20 * HOUR, 10 * HOUR), over("SUCCEEDED", 9 * HOUR, 9 * HOUR), run(8.5, gpu="L40S", gpus=1))
     add(over("SUCCEEDED", 3 * HOUR), Task("STARTING", now - 600, gpu="H100", gpus=8))
-    # A group whose first task failed while the others run on is neither live nor over.
-    add(over("FAILED", 2 * HOUR), run(4.5, gpu="H100", gpus=8), parallel=True)
+    # Job groups: they run while any of their tasks does, hold what those hold together, and run as long as the longest.
+    main, aside = {"primary": True}, {"primary": False}
+    add(*(run(13, gpu="H100", gpus=8, **main) for _ in range(4)), parallel=True)
+    add(over("FAILED", 2 * HOUR, **main), run(4.5, gpu="H100", gpus=8, **main), parallel=True)
+    add(
+        run(6.5, gpu="L4", gpus=1, status="RECOVERING", recoveries=2, **main),
+        run(6.4, gpu="A100", gpus=8, spot=True, machine="p4d.24xlarge", **main),
+        run(6.3, gpu="L40S", gpus=4, nodes=2, **aside),
+        parallel=True,
+    )
+    add(over("SUCCEEDED", HOUR, **main), run(2.1, gpu="L4", gpus=1, **aside), parallel=True)
+    add(run(3.3, status="CANCELLING", gpu="L4", gpus=1, **main), run(3.4, status="CANCELLING", **aside), parallel=True)
+    add(Task("STARTING", now - HOUR, gpu="H100", gpus=8, **main), Task("PENDING", **aside), region=None, parallel=True)
+    add(over("SUCCEEDED", 2 * DAY, **main), over("CANCELLED", 2 * DAY - 60, **aside), parallel=True)
+    add(over("SUCCEEDED", 2 * DAY, **aside), over("FAILED", 2 * DAY, **main), parallel=True)
+    # Pools: what was asked for counts, and not the worker that eight jobs share. The last only tells others what to do.
+    for number in range(8):
+        add(run(2 + number, gpu="H100", gpus=1), pool="trainers", region="us-east-2")
+    add(run(1.1, gpu="L4", gpus=0.5, spot=True), pool="scorers", region="us-west-2")
+    add(run(1.2, gpu="L4", gpus=2, spot=True), pool="scorers", region="us-west-2")
+    add(run(0.2, alternatives="-"), pool="scorers", region=None)
+    # Asked for on spot or on demand: what was launched is known where there is a cluster.
+    add(run(1.8, gpu="A10G", gpus=1, either=True))
+    add(run(1.9, gpu="A10G", gpus=1, either=True, machine="g5.xlarge", spot=True), region="ap-south-1")
     # Launched from inside another job: a job of its own.
     add(run(1.5, gpu="L4", gpus=1), root=8, user=SECRETS[2])
 
@@ -177,11 +244,12 @@ def beginning(now):
     add(over("FAILED", 7 * DAY + SLOT + 1))
     add(over("SUCCEEDED", 30 * HOUR), over("FAILED", 29 * HOUR), Task("CANCELLED", end=now - 29 * HOUR + 1))
     add(over("SUCCEEDED", 30 * HOUR), over("SUCCEEDED", 28 * HOUR))
-    # Cancelled while it was pending: the server knows no time of it.
+    # Cancelled while it was pending, before anybody looked: nobody knows when.
     add(Task("CANCELLED"), region=None)
-    # The server looks for jobs by when they were submitted, so these are missed: too long ago, and never.
+    # Those that were submitted too long ago are missed, and those that never were are not.
     add(over("FAILED", 2 * HOUR, 3 * HOUR, 22 * DAY))
     add(Task("FAILED_CONTROLLER", end=now - 2 * HOUR), region=None)
+    add(Task("FAILED_PRECHECKS", end=now - SLOT - 200), Task("CANCELLED", end=now - SLOT - 200), region=None)
     # More than a page, and newer than all others.
     for number in range(600):
         add(over("SUCCEEDED", 8 * DAY + number * 60, 600), user=SECRETS[number % 5], region="us-east-2")
@@ -205,14 +273,14 @@ def later(story, now):
 
     def running(**wanted):
         fits = lambda job: all(getattr(job.tasks[-1], name) == value for name, value in wanted.items())
-        return next(job for job in story.jobs if len(job.tasks) == 1 and fits(job))
+        return next(job for job in story.jobs if len(job.tasks) == 1 and not job.pool and fits(job))
 
     def end(job, status, before, **more):
         last = replace(job.tasks[-1], status=status, end=now - before, machine=None, **more)
         jobs[job.id] = replace(job, tasks=(*job.tasks[:-1], last))
 
     def new(*tasks, **more):
-        jobs[max(jobs) + 1] = Job(max(jobs) + 1, tasks, **more)
+        jobs[max(jobs) + 1] = Job(max(jobs) + 1, tasks, made=now - 800, **more)
 
     end(running(status="RUNNING", gpu="L4", nodes=2), "SUCCEEDED", 300)
     end(running(status="RUNNING", gpu="H100", recoveries=3), "FAILED", SLOT)
@@ -224,10 +292,12 @@ def later(story, now):
     end(running(status="RUNNING", gpu="A100"), "SUCCEEDED", 0)
     end(next(job for job in story.jobs if len(job.tasks) == 3 and job.tasks[2].gpu == "L40S"), "SUCCEEDED", 200)
     pending = running(status="PENDING", gpu="H100")
-    jobs[pending.id] = replace(pending, tasks=(replace(pending.tasks[0], status="CANCELLED"),))
+    jobs[pending.id] = replace(pending, tasks=(replace(pending.tasks[0], status="CANCELLED"),), given_up=now - 600)
+    new(Task("CANCELLED"), region=None, given_up=now - 500)
     # Between the two runs they came and went; the second never started.
     new(Task("FAILED_SETUP", now - 800, now - 700, now - 100))
     new(Task("FAILED_PRECHECKS", now - 500, end=now - 400), region=None)
+    new(Task("FAILED_CONTROLLER", end=now - 350), region=None)
     new(Task("PENDING", gpu="L4", gpus=1), user="ivo-marsh-2", region=None)
     new(Task("RUNNING", now - 800, now - 700, gpu="L4", gpus=1, machine="g6.xlarge"), region="sa-east-1")
     clusters = [replace(one, status="STOPPED") if one.name == "tobin-vale-dev" else one for one in story.clusters]

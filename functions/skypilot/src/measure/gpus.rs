@@ -46,8 +46,8 @@ fn count(running: &[&Job]) -> Option<Gpus> {
     }
     let mut gpus = Gpus::new();
     for job in running {
-        for (kind, number) in job.gpus.iter().flatten() {
-            *gpus.entry((kind.clone(), job.pricing)).or_default() += number;
+        for of_a_kind in job.gpus.iter().flatten() {
+            *gpus.entry((of_a_kind.kind.clone(), of_a_kind.pricing)).or_default() += of_a_kind.number;
         }
     }
     Some(gpus)

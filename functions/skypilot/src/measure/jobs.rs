@@ -1,7 +1,7 @@
 //! Open jobs: how many, how long, where, whose.
 
 use crate::metrics;
-use crate::snapshot::{Group, Job, Rules};
+use crate::snapshot::{Group, Job, Queue, Rules};
 use jiff::Timestamp;
 use shared::prices::Pricing;
 use shared::{Metric, Sample, stats};
@@ -22,8 +22,8 @@ pub(super) fn runtime(job: &Job, until: Timestamp) -> Option<f64> {
 }
 
 /// Queued and running jobs.
-pub(super) fn levels(live: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
-    let of = |group: Group| live.map(|live| super::of(live, group));
+pub(super) fn levels(queue: &Queue, now: Timestamp) -> Vec<Sample> {
+    let of = |group: Group| queue.live.as_deref().map(|live| super::of(live, group));
     let (queued, running) = (of(Group::Queued), of(Group::Running));
     let both: Option<Vec<&Job>> =
         queued.as_ref().zip(running.as_ref()).map(|(a, b)| a.iter().chain(b).copied().collect());
@@ -35,7 +35,9 @@ pub(super) fn levels(live: Option<&[Job]>, now: Timestamp) -> Vec<Sample> {
         both.as_ref().map(|jobs| jobs.iter().filter_map(|job| job.user.as_ref()).collect::<BTreeSet<_>>().len());
     let waits: Option<Vec<f64>> = queued.as_ref().map(|jobs| {
         let waiting = jobs.iter().filter(|job| job.start_at.is_none());
-        waiting.filter_map(|job| seconds(job.submitted_at?, now)).collect()
+        // The server knows a job that is pending only from when it was submitted, and that is after the queue.
+        let since = |job: &Job| job.submitted_at.or_else(|| queue.seen.open.get(&job.id).copied());
+        waiting.filter_map(|job| seconds(since(job)?, now)).collect()
     });
     vec![
         metrics::QUEUED.number(queued.as_ref().map(Vec::len)),

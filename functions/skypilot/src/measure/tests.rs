@@ -1,7 +1,7 @@
 //! Formulas against literals that were worked out by hand.
 
 use super::*;
-use crate::snapshot::Rules;
+use crate::snapshot::{Gpus, Kept, Queue, Rules, Seen};
 use shared::prices::{Price, Pricing};
 use shared::testing::{at, lines};
 
@@ -21,8 +21,9 @@ fn job(id: u64, status: Status) -> Job {
         end_at: None,
         seconds: 0.0,
         recoveries: 0,
+        name: None,
         user: Some(format!("user-{id}")),
-        gpus: Some(BTreeMap::new()),
+        gpus: Some(Vec::new()),
         pricing: Some(Pricing::Ondemand),
         region: Some("us-east-1".into()),
     }
@@ -33,7 +34,7 @@ fn running(id: u64, seconds: f64) -> Job {
 }
 
 fn with_gpus(id: u64, kind: &str, number: f64, pricing: Option<Pricing>) -> Job {
-    Job { gpus: Some([(kind.to_owned(), number)].into()), pricing, ..running(id, 60.0) }
+    Job { gpus: Some(vec![Gpus { kind: kind.to_owned(), pricing, number }]), pricing, ..running(id, 60.0) }
 }
 
 fn over(id: u64, status: Status, ended: &str) -> Job {
@@ -45,13 +46,15 @@ fn snapshot(live: Vec<Job>, ended: Vec<Job>) -> Snapshot {
         server: "prod".into(),
         rules: Rules { long_hours: 48.0, prices: BTreeMap::new() },
         source: String::new(),
-        read_at: Some(at(NOW)),
-        asleep: false,
-        live: Some(live),
-        history: None,
-        ended: Some(ended),
+        queue: Queue { live: Some(live), ended: Some(Kept::read(at(NOW), ended)), ..Queue::default() },
         clusters: None,
     }
+}
+
+/// The same with rows of the whole history.
+fn with_history(history: BTreeMap<String, u64>, snapshot: Snapshot) -> Snapshot {
+    let history = Some(Kept::read(at(NOW), history));
+    Snapshot { queue: Queue { history, ..snapshot.queue }, ..snapshot }
 }
 
 fn all_lines(snapshot: &Snapshot) -> Vec<String> {
@@ -72,7 +75,7 @@ fn told(snapshot: &Snapshot, prefix: &str) -> Vec<String> {
 
 #[test]
 fn a_quiet_server_is_zeros_and_no_statistics() {
-    let quiet = Snapshot { history: Some(BTreeMap::new()), clusters: Some(0), ..snapshot(vec![], vec![]) };
+    let quiet = Snapshot { clusters: Some(0), ..with_history(BTreeMap::new(), snapshot(vec![], vec![])) };
     let lines = all_lines(&quiet);
     assert!(lines.iter().all(|line| line.split('@').next().unwrap().trim_end().ends_with(" 0")), "{lines:#?}");
     for absent in ["runtime_seconds", "queue_wait", "recovery_count", "by_type", "burn_rate"] {
@@ -84,7 +87,9 @@ fn a_quiet_server_is_zeros_and_no_statistics() {
 
 #[test]
 fn of_an_unknown_server_nothing_is_said() {
-    let unknown = Snapshot { live: None, ended: None, ..snapshot(vec![], vec![]) };
+    let known = with_history([("FAILED".to_owned(), 3)].into(), snapshot(vec![job(1, Status::Running)], vec![]));
+    // What was known before is kept, and nothing is said of it.
+    let unknown = Snapshot { queue: known.queue.clone().unread(), ..known };
     assert_eq!(all_lines(&unknown), Vec::<String>::new());
     let names: std::collections::BTreeSet<&str> =
         all(&unknown, at(NOW)).iter().map(|sample| sample.metric().name).collect();
@@ -126,7 +131,7 @@ fn failures_of_the_week_go_by_their_end() {
 fn the_history_is_the_servers_own_count_of_rows() {
     let counts = [("FAILED", 5), ("FAILED_SETUP", 2), ("FAILED_CONTROLLER", 1), ("SUCCEEDED", 40), ("RUNNING", 3)];
     let history = counts.into_iter().map(|(word, number)| (word.to_owned(), number)).collect();
-    let snapshot = Snapshot { history: Some(history), ..snapshot(vec![], vec![]) };
+    let snapshot = with_history(history, snapshot(vec![], vec![]));
     for line in [
         "skypilot.jobs.failed{server:prod} 8",
         "skypilot.jobs.succeeded{server:prod} 40",
@@ -194,6 +199,53 @@ fn waits_are_of_queued_jobs_that_never_started() {
         told(&snapshot(live, vec![]), "jobs.queue_wait"),
         ["jobs.queue_wait_seconds.p50 180", "jobs.queue_wait_seconds.p90 276"]
     );
+}
+
+#[test]
+fn the_wait_of_a_pending_job_is_counted_from_when_it_was_first_seen() {
+    let pending = (1..=300).map(|id| Job { submitted_at: None, ..job(id, Status::Pending) });
+    let starting = (301..=302).map(|id| Job { submitted_at: Some(jan("08T11:56:00")), ..job(id, Status::Starting) });
+    let mut snapshot = snapshot(pending.chain(starting).collect(), vec![]);
+    // What was submitted waits since then, whenever it was seen.
+    snapshot.queue.seen.open = (1..=302).map(|id| (id, jan("07T12:00:00"))).collect();
+    assert_eq!(
+        told(&snapshot, "jobs.queue_wait"),
+        ["jobs.queue_wait_seconds.p50 86400", "jobs.queue_wait_seconds.p90 86400"]
+    );
+}
+
+#[test]
+fn a_job_whose_end_was_noticed_is_over_like_the_others_where_those_are_known() {
+    let noticed = Job { submitted_at: None, ..job(2, Status::Cancelled) };
+    let ended = vec![Job { end_at: Some(jan("08T11:50:00")), ..noticed }];
+    let mut snapshot = snapshot(vec![], vec![over(1, Status::Cancelled, "2026-01-08T11:51:00Z")]);
+    snapshot.queue.seen = Seen { ended, ..Seen::default() };
+    let two = "jobs.by_status{status:cancelled} 2".to_owned();
+    assert!(told(&snapshot, "jobs.by_status").contains(&two));
+    assert!(
+        told(&snapshot, "jobs.finished.new")
+            .contains(&"jobs.finished.new{outcome:cancelled} 2 @ 2026-01-08T12:00:00Z".to_owned())
+    );
+    snapshot.queue.ended = None;
+    assert_eq!((told(&snapshot, "jobs.by_status"), told(&snapshot, "jobs.finished")), (vec![], vec![]));
+}
+
+#[test]
+fn the_gpus_of_a_job_may_be_of_several_kinds_and_paid_for_in_several_ways() {
+    let (spot, demand) = (Some(Pricing::Spot), Some(Pricing::Ondemand));
+    let of = |kind: &str, pricing, number| Gpus { kind: kind.to_owned(), pricing, number };
+    let gpus = Some(vec![of("h100", demand, 16.0), of("h100", spot, 8.0), of("l4", None, 1.0)]);
+    let snapshot = snapshot(vec![Job { gpus, ..running(1, 60.0) }], vec![]);
+    let rows = told(&snapshot, "resources.");
+    for line in [
+        "gpus.total_count 25",
+        "gpus.by_type{gpu_type:h100,pricing:ondemand} 16",
+        "gpus.by_type{gpu_type:h100,pricing:spot} 8",
+        "ondemand_jobs 1",
+        "spot_jobs 0",
+    ] {
+        assert!(rows.contains(&format!("resources.{line}")), "{line}: {rows:#?}");
+    }
 }
 
 #[test]

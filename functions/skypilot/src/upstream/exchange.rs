@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::http::{Answer, escape};
 use shared::{Env, Error, Http, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The upstream's word in the collector's own rows.
@@ -22,6 +24,8 @@ const WAIT: Duration = Duration::from_secs(18);
 pub(crate) struct Client {
     http: Http,
     limit: Duration,
+    /// Whether the server refuses the newest of the fields.
+    is_plain: Arc<AtomicBool>,
 }
 
 /// What a request returned.
@@ -31,6 +35,8 @@ pub(super) enum Returned {
     Done(String),
     /// There is no jobs controller, so there is no job that is not over.
     NoController,
+    /// The server, or a controller that is older than it, does not know a field that was asked for.
+    UnknownField,
 }
 
 impl Returned {
@@ -41,6 +47,7 @@ impl Returned {
             Self::NoController => {
                 Err(Error::decode(NAME, "a question that needs no jobs controller failed for want of one"))
             }
+            Self::UnknownField => Err(Error::decode(NAME, "a question without fields failed for one of them")),
         }
     }
 }
@@ -73,13 +80,23 @@ impl Client {
         let variable = if env.get("SKYPILOT_SERVERS").is_some() { "SKYPILOT_SERVERS" } else { "SKYPILOT_URL" };
         let http = Http::new(env, NAME, server.url.as_str(), server.auth.clone())?;
         let http = http.from_variable(variable).attempt(WAIT).expecting(is_failed);
-        Ok(Self { http, limit: EXCHANGE })
+        Ok(Self { http, limit: EXCHANGE, is_plain: Arc::default() })
     }
 
     /// With another limit for a whole question.
     #[cfg(test)]
     pub fn limited(self, limit: Duration) -> Self {
-        Self { http: self.http.attempt(limit / 4), limit }
+        Self { http: self.http.attempt(limit / 4), limit, ..self }
+    }
+
+    /// Whether the server refuses the newest of the fields.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain.load(Ordering::Relaxed)
+    }
+
+    /// Remembers whether it does.
+    pub fn mark_plain(&self, is_plain: bool) {
+        self.is_plain.store(is_plain, Ordering::Relaxed);
     }
 
     /// Counts an answer that cannot be read.
@@ -128,6 +145,9 @@ impl Client {
         let cause = payload.error.map(cause).unwrap_or_default();
         if is_without_controller(&cause) {
             return Ok(Returned::NoController);
+        }
+        if cause.message.contains("Unknown field") {
+            return Ok(Returned::UnknownField);
         }
         self.http.meter().failed(NAME, "server");
         // The message may name anybody and anything; the name of the exception does not.
@@ -230,6 +250,11 @@ mod tests {
             ),
             (failed("ValueError", "the job of Ada Lovelace"), Some("FAILED with ValueError")),
             (
+                failed("RuntimeError", "returncode: 1.\nValueError: Unknown field: is_primary_in_job_group"),
+                Some("UnknownField"),
+            ),
+            (failed("SkyletInternalError", "Unknown field: is_primary_in_job_group"), Some("UnknownField")),
+            (
                 Reply::json(
                     500,
                     &json!({"detail": {"status": "FAILED", "error": "sky.exceptions.ClusterNotUpError: none"}}),
@@ -245,7 +270,7 @@ mod tests {
             let shown = format!("{reply:?}");
             let (outcome, fake, _) = ask(move |number, _| if number == 0 { accepted(ID) } else { reply.clone() }).await;
             match (outcome, expected) {
-                (Ok(Returned::NoController), None) => {}
+                (Ok(Returned::NoController), None) | (Ok(Returned::UnknownField), Some("UnknownField")) => {}
                 (Err(error), Some(part)) => {
                     let text = error.with_causes();
                     assert!(text.contains(part) && !text.contains("Ada"), "{text}");

@@ -11,6 +11,12 @@ use std::sync::{Arc, Mutex};
 /// What a test says of a request that failed because there is no jobs controller.
 pub(super) const ASLEEP: &str = "ClusterNotUpError: No in-progress managed jobs.";
 
+/// What a test says of a jobs controller that cannot be reached.
+pub(super) const UNREACHABLE: &str = "ClusterNotUpError: Failed to connect to jobs controller.";
+
+/// What a test says of a request for a field that the server does not know.
+pub(super) const UNKNOWN_FIELD: &str = "RuntimeError: ValueError: Unknown field: is_primary_in_job_group";
+
 /// The fake, and a client that asks it.
 pub(super) struct Stage {
     pub client: Client,
@@ -18,7 +24,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// A server whose requests return what this says of their number and body; nothing is a route that is not there.
+    /// A server whose requests return what this says of their number and body; nothing is a route that is not there, and a
+    /// text is why the request failed.
     pub async fn new(answer: impl Fn(usize, &Value) -> Option<Value> + Send + Sync + 'static) -> Self {
         Self::routed(move |number, _, body| answer(number, body)).await
     }
@@ -30,7 +37,7 @@ impl Stage {
             let mut results = results.lock().unwrap();
             if let Some((_, id)) = seen.path.split_once("request_id=") {
                 let value = results.get(id).cloned().unwrap_or(Value::Null);
-                if value == ASLEEP {
+                if value.is_string() {
                     return Reply::json(500, &json!({"detail": {"status": "FAILED", "error": value}}));
                 }
                 return Reply::json(200, &json!({"status": "SUCCEEDED", "return_value": value.to_string()}));

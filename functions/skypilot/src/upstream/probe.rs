@@ -83,7 +83,7 @@ async fn credentials(health: Result<Health>, client: &Client) -> Result<String> 
 
 async fn managed(client: &Client) -> Result<String> {
     const NONE: &str = "no jobs controller yet: no jobs, and no history until there is one";
-    match client.page(&Wanted::default(), 1, 1).await {
+    match client.page(&Wanted::Counts, 1, 1).await {
         Ok(None) => Ok(NONE.to_owned()),
         Ok(Some(part)) => Ok(format!("{} in its history", part.total.unwrap_or(0))),
         Err(Error::NotFound { .. }) => match client.everything().await? {

@@ -1,5 +1,6 @@
 //! What a record says of its resources: accelerators, nodes, spot or not.
 
+use crate::snapshot::Gpus;
 use serde_json::Value;
 use shared::prices::{Pricing, gpu_type};
 use std::collections::BTreeMap;
@@ -9,8 +10,11 @@ use std::collections::BTreeMap;
 pub(super) struct Resources<'a> {
     /// What was launched, else what was asked for; nothing while neither is known.
     text: Option<&'a str>,
+    /// What was asked for.
+    asked: Option<&'a str>,
     accelerators: Option<&'a Value>,
     spot: Option<bool>,
+    is_shared: bool,
 }
 
 impl<'a> Resources<'a> {
@@ -21,34 +25,45 @@ impl<'a> Resources<'a> {
         spot: Option<bool>,
     ) -> Self {
         let known = |text: Option<&'a str>| text.map(str::trim).filter(|text| !text.is_empty() && *text != "-");
-        Self { text: known(launched).or_else(|| known(asked)), accelerators, spot }
+        let (launched, asked) = (known(launched), known(asked));
+        Self { text: launched.or(asked), asked, accelerators, spot, is_shared: false }
     }
 
-    /// How they are paid for; nothing while it is not known.
+    /// The same, of a machine that others may use as well: what was asked for counts, and not what there is.
+    pub const fn shared(self, is_shared: bool) -> Self {
+        Self { is_shared, ..self }
+    }
+
+    /// How they are paid for; nothing while it is not known, or may still be either.
     pub fn pricing(&self) -> Option<Pricing> {
-        let spot = match (self.spot, self.text) {
-            (Some(spot), _) => spot,
-            (None, Some(text)) => text.to_lowercase().contains("[spot]"),
-            (None, None) => return None,
-        };
-        Some(if spot { Pricing::Spot } else { Pricing::Ondemand })
+        if let Some(spot) = self.spot {
+            return Some(if spot { Pricing::Spot } else { Pricing::Ondemand });
+        }
+        let text = self.text?.to_lowercase();
+        let tokens = text.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+        match tokens.filter(|token| token.split('|').any(|word| word.trim() == "spot")).min() {
+            None => Some(Pricing::Ondemand),
+            Some(token) => (!token.contains('|')).then_some(Pricing::Spot),
+        }
     }
 
     /// Accelerators by type on all nodes; nothing where they cannot be read.
     ///
-    /// The server fills `accelerators` from the handle of a running cluster. Where that is gone the record has the text
-    /// alone; one that is there and cannot be read is not replaced by the text.
-    pub fn gpus(&self) -> Option<BTreeMap<String, f64>> {
-        let of_a_node = match self.accelerators {
-            Some(Value::Object(object)) => {
+    /// The server fills `accelerators` from the handle of a running cluster, which a controller that answers over gRPC
+    /// leaves empty where there is none. Then the record has the text alone; accelerators that are there and cannot be
+    /// read are not replaced by it.
+    pub fn gpus(&self) -> Option<Vec<Gpus>> {
+        let text = if self.is_shared { self.asked } else { self.text };
+        let of_a_node = match self.accelerators.filter(|_| !self.is_shared) {
+            Some(Value::Object(object)) if !object.is_empty() => {
                 object.iter().map(|(name, number)| Some((name.clone(), number.as_f64()?))).collect()
             }
-            Some(Value::String(text)) if !matches!(text.trim(), "" | "-" | "None" | "null") => dictionary(text),
-            None | Some(Value::Null | Value::String(_)) => self.text.map_or(Some(Vec::new()), told),
+            Some(Value::String(text)) if !matches!(text.trim(), "" | "-" | "{}" | "None" | "null") => dictionary(text),
+            None | Some(Value::Null | Value::String(_) | Value::Object(_)) => text.map_or(Some(Vec::new()), told),
             Some(_) => None,
         }?;
-        let nodes = self.text.map_or(1.0, nodes);
-        let mut gpus = BTreeMap::new();
+        let nodes = text.map_or(1.0, nodes);
+        let mut gpus: BTreeMap<String, f64> = BTreeMap::new();
         for (name, number) in of_a_node {
             if !(number.is_finite() && number >= 0.0) || name.trim().is_empty() {
                 return None;
@@ -57,7 +72,8 @@ impl<'a> Resources<'a> {
                 *gpus.entry(gpu_type(&name)).or_default() += number * nodes;
             }
         }
-        Some(gpus)
+        let pricing = self.pricing();
+        Some(gpus.into_iter().map(|(kind, number)| Gpus { kind, pricing, number }).collect())
     }
 }
 
@@ -115,7 +131,7 @@ mod tests {
 
     fn gpus(launched: Option<&str>, asked: Option<&str>, accelerators: &Value) -> Option<Vec<(String, f64)>> {
         let resources = Resources::new(launched, asked, Some(accelerators), None);
-        resources.gpus().map(|gpus| gpus.into_iter().collect())
+        resources.gpus().map(|gpus| gpus.into_iter().map(|gpus| (gpus.kind, gpus.number)).collect())
     }
 
     #[test]
@@ -136,6 +152,11 @@ mod tests {
             (Some("1x[CPU:4+]"), None, &none, Some(vec![])),
             (Some("3x(cpus=4, mem=16, m6i.xlarge, ...)"), None, &none, Some(vec![])),
             (None, None, &none, Some(vec![])),
+            // A controller that answers over gRPC says nothing at all like this.
+            (Some("2x(gpus=A100:8, p4d.24xlarge, ...)"), None, &json!({}), Some(vec![("a100", 16.0)])),
+            (Some("1x[CPU:4+]"), None, &json!({}), Some(vec![])),
+            (Some("-"), Some("2x[L4:1][On-demand|Spot]"), &json!("{}"), Some(vec![("l4", 2.0)])),
+            (Some("1x[A100:8, H100:8]"), None, &json!({}), None),
             (Some("1x[A100:8]"), None, &json!({"A100": null}), None),
             (Some("1x[A100:8]"), None, &json!(8), None),
             (Some("1x[A100:8]"), None, &json!("a dozen"), None),
@@ -157,6 +178,9 @@ mod tests {
             (Some("1x(cpus=4, spotless.xlarge, ...)"), None, Some(Pricing::Ondemand)),
             (Some("1x[A100:8]"), None, Some(Pricing::Ondemand)),
             (Some("1x[A100:8]"), Some(true), Some(Pricing::Spot)),
+            (Some("1x AWS(p4d.24xlarge[Spot], {'A100': 8})"), None, Some(Pricing::Spot)),
+            (Some("1x[A100:8][On-demand|Spot]"), None, None),
+            (Some("1x[A100:8][Spot|On-demand]"), None, None),
             (Some("-"), None, None),
             (Some(" "), None, None),
             (None, None, None),

@@ -99,18 +99,18 @@ impl Subject for Servers {
 
     fn gauges(scene: &Scene<'_>, now: Timestamp) -> Values {
         let servers = scene.organisation.skypilot.iter();
-        servers.flat_map(|server| truth::skypilot(server, now, &SkySettings::default())).collect()
+        servers.flat_map(|server| truth::skypilot(server, now, &settings(scene))).collect()
     }
 
     fn counts(scene: &Scene<'_>, slot: Timestamp, now: Timestamp) -> Values {
         let servers = scene.organisation.skypilot.iter();
-        servers.flat_map(|server| truth::skypilot_counts(server, slot, now, &SkySettings::default())).collect()
+        servers.flat_map(|server| truth::skypilot_counts(server, slot, now, &settings(scene))).collect()
     }
 
     fn observations(scene: &Scene<'_>, from: Timestamp, until: Timestamp) -> Observations {
         let servers = scene.organisation.skypilot.iter();
         let time = (from, until);
-        servers.flat_map(|server| truth::skypilot_observations(server, time, &SkySettings::default())).collect()
+        servers.flat_map(|server| truth::skypilot_observations(server, time, &settings(scene))).collect()
     }
 
     fn gaps(scene: &Scene<'_>, target: &str, now: Timestamp) -> BTreeSet<&'static str> {
@@ -120,6 +120,11 @@ impl Subject for Servers {
     fn unread(scene: &Scene<'_>, target: &str, now: Timestamp) -> BTreeMap<&'static str, u64> {
         truth::skypilot_unread(server(scene, target), now)
     }
+}
+
+/// What the definitions are told: when the servers were looked at before.
+fn settings(scene: &Scene<'_>) -> SkySettings {
+    SkySettings { looks: scene.runs.clone(), ..SkySettings::default() }
 }
 
 /// The server of this alias.

@@ -135,8 +135,9 @@ fn asleep() -> Fault {
 async fn a_sleeping_controller_is_a_quiet_night_and_not_an_alarm() {
     let stage = Stage::<Servers>::single(true).await;
     let server = stage.sandbox.organisation().skypilot[0].clone();
-    let truth = |now| truth::skypilot(&server, now, &SkySettings::default());
     let before = stage.run().await;
+    let settings = SkySettings { looks: vec![before.now], ..SkySettings::default() };
+    let truth = |now| truth::skypilot(&server, now, &settings);
     assert_eq!(differences(&gauges(&before), &truth(before.now)), Vec::<String>::new());
     stage.sandbox.faults().inject("skypilot", Rule::new(asleep()).path("/api/get"));
     // Through the daily fetch of everything, and past a pause after which nothing is continued.
@@ -166,6 +167,38 @@ async fn a_sleeping_controller_is_a_quiet_night_and_not_an_alarm() {
     assert!(awake.is_up(), "{:?}", awake.shares);
     assert_eq!(differences(&gauges(&awake), &truth(awake.now)), Vec::<String>::new());
     assert_eq!(value(&awake, "collector.data_age_seconds{target:prod}"), Some(0.0));
+}
+
+#[tokio::test]
+async fn every_mood_of_a_server_is_in_some_organisation() {
+    let (mut moods, mut groups, mut pools) = (BTreeSet::new(), 0, 0);
+    for number in 0..30 {
+        let sandbox = sandbox(number).await;
+        let server = &sandbox.organisation().skypilot[0];
+        moods.insert((server.release == Release::Middle, server.remote));
+        let open = server
+            .jobs
+            .iter()
+            .filter(|job| job.tasks.iter().any(|task| task.turns.iter().any(|(_, word)| *word == "RUNNING")));
+        (groups, pools) = open.fold((groups, pools), |(groups, pools), job| {
+            (groups + u64::from(job.parallel), pools + u64::from(job.pool.is_some()))
+        });
+    }
+    assert_eq!((moods.len(), groups > 50, pools > 50), (4, true, true), "{moods:?} {groups} {pools}");
+}
+
+#[tokio::test]
+async fn a_server_from_before_job_groups_is_asked_again_once_a_day_and_not_in_each_run() {
+    let stage = Stage::<Servers>::new(2, at(EPOCH), true).await;
+    assert_eq!(stage.sandbox.organisation().skypilot[0].release, Release::Middle);
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let report = stage.run().await;
+        assert!(report.is_up(), "{:?}", report.shares);
+        calls.push(report.calls);
+        stage.clock.advance(GRID);
+    }
+    assert!(calls[1] <= calls[0] - 2 && calls[2] <= calls[0] - 2, "{calls:?}");
 }
 
 #[tokio::test]

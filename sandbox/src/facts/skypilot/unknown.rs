@@ -12,7 +12,7 @@ pub fn skypilot_gaps(server: &Server, now: Timestamp) -> BTreeSet<&'static str> 
         Controller::Absent => BTreeSet::from(["history", "ended"]),
         Controller::Unreachable => BTreeSet::from(["live", "history", "ended", "statuses", "accelerators"]),
         Controller::Up => {
-            let views = views(server, now);
+            let views = views(server, now, &[]);
             let running: Vec<&View<'_>> = views.iter().filter(|view| view.group() == Group::Running).collect();
             let readable = running.iter().filter(|view| view.gpus().is_some()).count();
             let enough = 10 * readable >= 9 * running.len();
@@ -25,7 +25,7 @@ pub fn skypilot_gaps(server: &Server, now: Timestamp) -> BTreeSet<&'static str> 
 #[must_use]
 pub fn skypilot_unread(server: &Server, now: Timestamp) -> BTreeMap<&'static str, u64> {
     let (mut statuses, mut accelerators) = (0, 0);
-    for view in views(server, now).iter().filter(|_| server.controller == Controller::Up) {
+    for view in views(server, now, &[]).iter().filter(|_| server.controller == Controller::Up) {
         statuses += u64::from(view.group() == Group::Unheard);
         accelerators += u64::from(view.group() == Group::Running && view.gpus().is_none());
     }

@@ -1,7 +1,7 @@
 //! Jobs as they stand at an instant, by the turns of their tasks.
 
 use super::count;
-use crate::model::skypilot::{Job, Server, Shape, Task};
+use crate::model::skypilot::{Job, Release, Server, Shape, Task};
 use jiff::Timestamp;
 
 pub(super) const WORDS: [&str; 14] = [
@@ -90,13 +90,28 @@ impl<'a> Stand<'a> {
 pub(super) struct View<'a> {
     pub job: &'a Job,
     pub tasks: Vec<Stand<'a>>,
+    server: &'a Server,
     now: Timestamp,
+    /// When it was looked at the server, ascending, this time the last.
+    looks: Vec<Timestamp>,
 }
 
+/// GPUs of one type that are paid for in one way.
+pub(super) type Gpus = (String, Option<&'static str>, f64);
+
 impl<'a> View<'a> {
+    /// The task that speaks for the job. In a group one that runs comes before one that does not, and a primary one
+    /// before the others.
     pub fn current(&self) -> &Stand<'a> {
-        let unfinished = self.tasks.iter().find(|task| task.word() != "SUCCEEDED");
-        unfinished.unwrap_or(&self.tasks[self.tasks.len() - 1])
+        let numbered = self.tasks.iter().enumerate();
+        let rank = |(place, task): &(usize, &Stand<'a>)| {
+            let (idle, is_last) = (group(task.word()) != Group::Running, *place + 1 == self.tasks.len());
+            let done = task.word() == "SUCCEEDED";
+            let of_group = if self.job.parallel { (idle, !task.task.primary) } else { (false, false) };
+            // Of a pipeline that is done the last task speaks.
+            (of_group, done, done && !self.job.parallel && !is_last, *place)
+        };
+        numbered.min_by_key(rank).map_or(&self.tasks[0], |(_, task)| task)
     }
 
     pub fn group(&self) -> Group {
@@ -120,12 +135,22 @@ impl<'a> View<'a> {
         self.tasks.iter().filter_map(|task| task.first(&["SUBMITTED", "STARTING"]))
     }
 
+    /// Since when it has been waiting: since it was submitted, or since somebody looked while it was pending.
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        self.submitted().min().or_else(|| self.looks.iter().copied().find(|look| self.job.tasks[0].turns[0].0 <= *look))
+    }
+
+    /// When it ended, as the server says; else when that was noticed by somebody who had looked before.
     pub fn ended(&self) -> Option<Timestamp> {
-        self.tasks.iter().filter_map(Stand::ended).max()
+        let over = self.tasks.iter().filter_map(|task| task.past.last()).map(|(time, _)| *time).max()?;
+        let told = self.tasks.iter().filter_map(Stand::ended).max();
+        let first = self.looks.iter().position(|look| over <= *look);
+        told.or_else(|| first.filter(|place| *place > 0 && !self.is_open()).map(|place| self.looks[place]))
     }
 
     pub fn runtime(&self, until: Timestamp) -> Option<f64> {
-        let seconds: f64 = self.tasks.iter().map(|task| task.ran(self.now)).sum();
+        let times = self.tasks.iter().map(|task| task.ran(self.now));
+        let seconds = if self.job.parallel { times.reduce(f64::max)? } else { times.sum() };
         if seconds > 0.0 {
             return Some(seconds);
         }
@@ -141,22 +166,45 @@ impl<'a> View<'a> {
 
     pub fn region(&self) -> Option<&'static str> {
         let current = self.current();
-        current.task.place.filter(|_| current.first(&["RUNNING"]).is_some()).map(|(_, region)| region)
+        // Before it kept where a job ran last, a server knew of those alone that have a cluster.
+        let has_cluster = !matches!(current.task.shape, Shape::ResourcesAlone | Shape::Nothing);
+        let place = current.task.place.filter(|_| has_cluster || self.server.release == Release::New);
+        place.filter(|_| self.started().is_some()).map(|(_, region)| region)
     }
 
     pub fn pricing(&self) -> Option<&'static str> {
-        let task = self.current().task;
-        (task.shape != Shape::Nothing).then_some(if task.spot { "spot" } else { "ondemand" })
+        self.current().pricing()
     }
 
-    /// Type and number of its GPUs: nothing where nobody can read them.
-    pub fn gpus(&self) -> Option<(String, f64)> {
-        let task = self.current().task;
-        match (task.accelerators, task.shape) {
-            (None, _) | (_, Shape::Nothing) => Some((String::new(), 0.0)),
+    /// Its GPUs: nothing where nobody can read them.
+    pub fn gpus(&self) -> Option<Vec<Gpus>> {
+        let holding = self.tasks.iter().filter(|task| self.job.parallel && group(task.word()) == Group::Running);
+        let holding: Vec<&Stand<'a>> = holding.collect();
+        if holding.is_empty() {
+            Some(vec![self.current().gpus()?])
+        } else {
+            holding.into_iter().map(Stand::gpus).collect()
+        }
+    }
+}
+
+impl Stand<'_> {
+    /// How it is paid for; one that is on its machines says so, and before that either may be had.
+    fn pricing(&self) -> Option<&'static str> {
+        let is_open = self.task.either && self.task.shape != Shape::Object;
+        let is_known = self.task.shape != Shape::Nothing && !is_open;
+        is_known.then_some(if self.task.spot { "spot" } else { "ondemand" })
+    }
+
+    /// Type, pricing and number of its GPUs: nothing where nobody can read them.
+    fn gpus(&self) -> Option<Gpus> {
+        match (self.task.accelerators, self.task.shape) {
+            (None, _) | (_, Shape::Nothing) => Some((String::new(), None, 0.0)),
             (Some(_), Shape::Unreadable) => None,
             #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
-            (Some((name, number)), _) => Some((kind(name), number * task.nodes.unwrap_or(1) as f64)),
+            (Some((name, number)), _) => {
+                Some((kind(name), self.pricing(), number * self.task.nodes.unwrap_or(1) as f64))
+            }
         }
     }
 }
@@ -167,12 +215,12 @@ fn kind(name: &str) -> String {
     if ["h100-sxm", "h100-80gb", "h100-nvlink"].contains(&name) { "h100".to_owned() } else { name.to_owned() }
 }
 
-pub(super) fn views(server: &Server, now: Timestamp) -> Vec<View<'_>> {
+pub(super) fn views<'a>(server: &'a Server, now: Timestamp, looks: &[Timestamp]) -> Vec<View<'a>> {
     let made = |job: &&Job| job.tasks.iter().all(|task| task.turns.first().is_some_and(|(made, _)| *made <= now));
-    server
-        .jobs
-        .iter()
-        .filter(made)
-        .map(|job| View { job, tasks: job.tasks.iter().map(|task| Stand::new(task, now)).collect(), now })
-        .collect()
+    let looks: Vec<Timestamp> = looks.iter().copied().filter(|look| *look < now).chain([now]).collect();
+    let view = |job: &'a Job| {
+        let tasks = job.tasks.iter().map(|task| Stand::new(task, now)).collect();
+        View { job, tasks, server, now, looks: looks.clone() }
+    };
+    server.jobs.iter().filter(made).map(view).collect()
 }
