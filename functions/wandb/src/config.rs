@@ -69,7 +69,7 @@ impl Config {
         Ok(Self {
             targets: targets(env)?,
             url: env.url("WANDB_URL", "https://api.wandb.ai")?,
-            rules: Rules { stale_minutes, keys: words, gpu_price },
+            rules: Rules { stale_minutes, keys: words, gpu_price, local_gpus: env.switch("WANDB_LOCAL_GPUS", false)? },
             paths,
             nodes: env.get("WANDB_NODES_KEY").map(str::to_owned),
             types: types(env)?,
@@ -176,6 +176,7 @@ mod tests {
             ("WANDB_PROJECTS", "acme/arena,acme_arena=acme/other"),
             ("WANDB_API_KEY", " "),
             ("WANDB_URL", "api"),
+            ("WANDB_LOCAL_GPUS", "perhaps"),
             ("WANDB_STALE_MINUTES", "soon"),
             ("WANDB_STALE_MINUTES", "0"),
             ("WANDB_STALE_MINUTES", "2000"),
@@ -200,7 +201,7 @@ mod tests {
         assert_eq!((config.url.as_str(), config.rules.stale_minutes), ("https://api.wandb.ai", 30));
         assert_eq!(config.rules.keys, ["accuracy", "loss", "sps", "hearts", "heart_amount", "queue_latency_s"]);
         assert_eq!(config.paths[3..5], ["env_agent/heart.gained", "env_agent/heart.amount"]);
-        assert_eq!((config.rules.gpu_price, &config.nodes), (None, &None));
+        assert_eq!((config.rules.gpu_price, &config.nodes, config.rules.local_gpus), (None, &None, false));
         assert_eq!(format!("{config:?}"), "Config", "it prints no value");
     }
 

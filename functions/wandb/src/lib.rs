@@ -36,7 +36,7 @@ impl Collector for WandB {
     const SCORES: &'static [Score] = scores::SCORES;
     const CATEGORIES: &'static [(&'static str, &'static str)] = metrics::CATEGORIES;
     const BUDGET: Budget = metrics::BUDGET;
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Snapshot = Snapshot;
 
     async fn connect(env: &Env) -> Result<Self> {

@@ -8,7 +8,7 @@ mod summaries;
 
 pub(crate) use gpus::silent;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Run, Snapshot, State};
 use jiff::{SignedDuration, Timestamp};
 use shared::Sample;
 
@@ -21,7 +21,7 @@ pub(crate) fn all(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
 }
 
 /// Whether a run trains now: running, and with a heartbeat that is not older than the limit.
-fn is_alive(run: &crate::snapshot::Run, snapshot: &Snapshot, now: Timestamp) -> bool {
+fn is_alive(run: &Run, snapshot: &Snapshot, now: Timestamp) -> bool {
     let limit = SignedDuration::from_mins(snapshot.rules.stale_minutes.into());
-    run.state == crate::snapshot::State::Running && now.duration_since(run.heartbeat_at) <= limit
+    run.state == State::Running && now.duration_since(run.heartbeat_at) <= limit
 }

@@ -26,7 +26,7 @@ shared::catalogue! {
     AVG_DURATION = Gauge "wandb.training.avg_duration_hours" in Hour by ["project"], fold None, better Neither;
     /// Mean of the last reported GPU utilisation of runs with a heartbeat in the last 24 hours, weighted by their GPUs.
     UTILIZATION_AVG = Gauge "wandb.training.gpu_utilization_avg" in Percent by ["project"], fold None, better Up;
-    /// GPU-hours of the last seven days: the GPUs of each run times the hours it ran within them.
+    /// GPU-hours of the last seven days: the GPUs that each run's own processes use, times the hours it ran within them.
     GPU_HOURS = Gauge "wandb.training.total_gpu_hours_7d" in Hour by ["project"], fold Sum, better Neither;
     /// Mean of the last reported GPU utilisation of the runs that train now, weighted by their GPUs.
     UTILIZATION_NOW = Gauge "wandb.training.gpu_utilization_pct" in Percent by ["project"], fold None, better Up;

@@ -35,6 +35,8 @@ pub struct Rules {
     pub keys: Vec<String>,
     /// US dollars for an hour of one GPU, where a type and its price are configured.
     pub gpu_price: Option<f64>,
+    /// Whether runs on somebody's own machine count among those that use GPUs.
+    pub local_gpus: bool,
 }
 
 /// The server's own counts.
@@ -62,7 +64,7 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When it last beat.
     pub heartbeat_at: Timestamp,
-    /// Its GPUs on all nodes, if it tells.
+    /// Its GPUs on all nodes, none of a run on CPUs, if it tells.
     pub gpus: Option<u32>,
     /// The mean of the last reported utilisation of its GPUs in percent, if it tells.
     pub utilization: Option<f64>,

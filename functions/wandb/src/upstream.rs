@@ -1,6 +1,7 @@
 //! How we ask W&B: one fetch of one project, as a whole or continued from the last.
 
 mod client;
+mod machine;
 mod probe;
 mod recent;
 mod summaries;

@@ -1,10 +1,10 @@
 //! Training runs at W&B.
 
+mod gpus;
 mod settings;
-mod unread;
 
+pub use gpus::wandb_unread;
 pub use settings::WandbSettings;
-pub use unread::wandb_unread;
 
 use super::Values;
 use super::scene::{count, hours, mean, series};
@@ -80,19 +80,6 @@ impl Standing<'_> {
         }
     }
 
-    /// Its GPUs on all nodes.
-    fn gpus(&self, scene: &Scene<'_>) -> Option<f64> {
-        let told = !self.run.beats.is_empty() && self.run.watched_from <= scene.now;
-        let here = count(self.run.gpus.as_ref().filter(|_| told)?.len());
-        let nodes = self.run.nodes.filter(|_| scene.settings.nodes).unwrap_or(1);
-        Some(here * f64::from(nodes))
-    }
-
-    fn busy(&self) -> Option<f64> {
-        let told: Vec<f64> = self.run.gpus.iter().flatten().filter_map(|(_, busy)| *busy).collect();
-        mean(&told)
-    }
-
     /// Between which times it is known to have beaten; runs that wait, or are about to be stopped, are left aside.
     fn span(&self) -> Option<(Timestamp, Timestamp)> {
         if matches!(self.state, "pending" | "preempting") { None } else { Some((self.run.created_at, self.beat?)) }
@@ -149,36 +136,6 @@ impl<'a> Scene<'a> {
             tags.extend(more);
             values.insert(series(name, &tags), value);
         }
-    }
-
-    /// The utilisation of these runs, each counting as often as it has GPUs.
-    fn utilisation(&self, wanted: impl Fn(&Standing<'_>) -> bool) -> Option<f64> {
-        let (mut busy, mut gpus) = (0.0, 0.0);
-        for run in self.all.iter().filter(|run| run.span().is_some() && wanted(run)) {
-            if let (Some(number), Some(part)) = (run.gpus(self), run.busy()) {
-                busy += number * part;
-                gpus += number;
-            }
-        }
-        (gpus > 0.0).then(|| busy / gpus)
-    }
-
-    /// GPU-hours within the week; unknown where there were runs and none of them tells.
-    fn gpu_hours(&self) -> Option<f64> {
-        let (mut some, mut told, mut sum) = (false, false, 0.0);
-        for run in &self.all {
-            let Some((from, until)) = run.span() else { continue };
-            let seconds = until.min(self.now).duration_since(from.max(self.week())).as_secs_f64();
-            if seconds <= 0.0 {
-                continue;
-            }
-            some = true;
-            if let Some(gpus) = run.gpus(self) {
-                told = true;
-                sum += gpus * seconds / 3600.0;
-            }
-        }
-        (told || !some).then_some(sum)
     }
 
     fn run_rows(&self, values: &mut Values) {
@@ -239,17 +196,7 @@ impl<'a> Scene<'a> {
             _ => 1.0,
         });
         self.put(values, "health.training.duration.fom", &[], score);
-        let day = self.now - SignedDuration::from_hours(24);
-        let lately = self.utilisation(|run| {
-            run.span().is_some_and(|(from, until)| until >= day && (until < self.now || from < self.now))
-        });
-        self.put(values, "wandb.training.gpu_utilization_avg", &[], lately);
-        self.put(values, "health.training.gpu_utilization.fom", &[], lately.map(|busy| (busy / 80.0).min(1.0)));
-        self.put(values, "wandb.training.gpu_utilization_pct", &[], self.utilisation(|run| self.is_alive(run)));
-        let hours = self.gpu_hours();
-        self.put(values, "wandb.training.total_gpu_hours_7d", &[], hours);
-        let cost = hours.and_then(|hours| Some(hours * self.settings.price?));
-        self.put(values, "wandb.training.cost_estimate_usd", &[("price_source", "table")], cost);
+        self.gpu_rows(values);
     }
 }
 

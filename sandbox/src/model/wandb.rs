@@ -43,14 +43,26 @@ pub struct Run {
     pub summary: Vec<(String, Fact)>,
     /// Whether the summary arrives as JSON inside of a string.
     pub wrapped: bool,
-    /// The GPUs of its first node that are watched, each with its last utilisation if that is reported.
-    pub gpus: Option<Vec<(u32, Option<f64>)>>,
-    /// From when on they are told: a run that has barely begun reports nothing about its machine.
+    /// The machines that report: each of a run that labels its nodes, else the first one alone; none where nothing is
+    /// reported at all.
+    pub machines: Option<Vec<Machine>>,
+    /// From when on they report: a run that has barely begun says nothing about its machine.
     pub watched_from: Timestamp,
     /// Whether the keys of its system metrics lack their first word, as those of some clients do.
     pub bare_keys: bool,
     /// The number of nodes in its configuration.
     pub nodes: Option<u32>,
+}
+
+/// What a machine of a run reports of its GPUs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// The label that its metrics carry, where each node of a run reports for itself.
+    pub label: Option<String>,
+    /// Every card of the host, whoever uses it, each with its last utilisation if that is reported.
+    pub cards: Vec<(u32, Option<f64>)>,
+    /// The cards that the run's own processes use, where they can be seen: from inside of some containers they cannot.
+    pub used: Option<Vec<u32>>,
 }
 
 /// A value of a summary.

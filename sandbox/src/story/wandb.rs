@@ -1,9 +1,12 @@
 //! Training runs at W&B: those that end well, those that do not, and those that nobody ever closed.
 
+mod machines;
+
 use super::{Dice, Span};
 use crate::model::Seed;
 use crate::model::wandb::{BEAT, Fact, Project, Run};
 use jiff::{SignedDuration, Timestamp};
+use machines::machines;
 
 /// Runs a week at the reference size.
 const A_WEEK: f64 = 1000.0;
@@ -49,7 +52,8 @@ const FATES: [(u32, Fate); 10] = [
     (60, Fate::Killed),
     (40, Fate::Preempted),
     (40, Fate::Resumed),
-    (30, Fate::Forgotten),
+    // The server itself closes a run whose heartbeat stopped; hardly any escapes it.
+    (2, Fate::Forgotten),
     (15, Fate::Pending),
     (10, Fate::Stillborn),
     (5, Fate::Skewed),
@@ -151,7 +155,7 @@ fn run(dice: &mut Dice, habits: Habits, at: Timestamp) -> Run {
         watched_from: beats.first().map_or(at, |(first, _)| *first + BEAT * 2),
         summary: summary(dice, habits, purpose, ended_well),
         wrapped: dice.chance(0.1),
-        gpus: watched.then(|| gpus(dice, purpose)),
+        machines: watched.then(|| machines(dice, purpose)),
         bare_keys: habits.bare_keys,
         nodes: dice.chance(0.5).then(|| u32::try_from(dice.between(1, 4)).unwrap_or(1)),
         states,
@@ -207,8 +211,8 @@ fn life(dice: &mut Dice, fate: Fate, at: Timestamp) -> Life {
         Fate::Failed => (running(&[(end, "failed")]), vec![(at, end)]),
         Fate::Killed => (running(&[(end, "killed")]), vec![(at, end)]),
         Fate::Crashed => {
-            // The server notices a while after the last beat, and now and then somebody does after hours.
-            let pause = if dice.chance(0.15) { SignedDuration::from_hours(dice.between(1, 40)) } else { BEAT * 10 };
+            // The server notices a while after the last beat, and hardly ever somebody does after hours.
+            let pause = if dice.chance(0.02) { SignedDuration::from_hours(dice.between(1, 40)) } else { BEAT * 10 };
             (running(&[(end + pause, "crashed")]), vec![(at, end)])
         }
         Fate::Preempted => {
@@ -244,24 +248,6 @@ fn life(dice: &mut Dice, fate: Fate, at: Timestamp) -> Life {
             (vec![(at, "finished")], vec![(before - BEAT * 20, before)])
         }
     }
-}
-
-fn gpus(dice: &mut Dice, purpose: Purpose) -> Vec<(u32, Option<f64>)> {
-    let number = match purpose {
-        Purpose::Remote => *dice.pick(&[4, 8, 8]),
-        Purpose::Stable => *dice.pick(&[1, 4, 8]),
-        Purpose::Sweep | Purpose::Local => 1,
-        Purpose::Other => *dice.pick(&[1, 2, 4]),
-    };
-    // A broken card leaves a hole in the numbers, and some drivers tell everything but how busy a card is.
-    let (hole, tells) = (dice.chance(0.1), !dice.chance(0.05));
-    let number_of = |place: u32| if hole && place > 0 { place + 1 } else { place };
-    (0..number)
-        .map(|place| {
-            let busy = (dice.part() * 1000.0).round() / 10.0;
-            (number_of(place), (tells && !dice.chance(0.02)).then_some(busy))
-        })
-        .collect()
 }
 
 fn summary(dice: &mut Dice, habits: Habits, purpose: Purpose, ended_well: bool) -> Vec<(String, Fact)> {
@@ -322,6 +308,7 @@ fn odd(dice: &mut Dice, value: f64, chance: f64) -> Fact {
 mod tests {
     use super::super::grow;
     use super::*;
+    use crate::model::wandb::Machine;
     use std::collections::BTreeSet;
 
     fn seed(number: u64, size: u32) -> Seed {
@@ -334,6 +321,9 @@ mod tests {
             (0..5).flat_map(|number| grow(seed(number, 0)).projects).flat_map(|project| project.runs).collect();
         let last =
             |word: &str| runs.iter().filter(|run| run.states.last().is_some_and(|state| state.1 == word)).count();
+        let machines = |fits: &dyn Fn(&[Machine]) -> bool| {
+            runs.iter().filter(|run| run.machines.as_deref().is_some_and(fits)).count()
+        };
         let on_grid = runs.iter().filter(|run| run.beats.last().is_some_and(|beat| beat.1.as_second() % 900 == 0));
         let found = [
             ("pending for ever", last("pending")),
@@ -347,7 +337,12 @@ mod tests {
             ),
             ("ended on the grid", on_grid.count()),
             ("without a name", runs.iter().filter(|run| run.display_name.is_none()).count()),
-            ("unwatched", runs.iter().filter(|run| run.gpus.is_none()).count()),
+            ("unwatched", runs.iter().filter(|run| run.machines.is_none()).count()),
+            ("one card of a shared box", machines(&|all| all[0].used.as_ref().is_some_and(|used| used.len() == 1))),
+            ("in a container", machines(&|all| all[0].cards.len() > 1 && all[0].used.is_none())),
+            ("on labelled nodes", machines(&|all| all.len() > 1 && all.iter().all(|one| one.label.is_some()))),
+            ("without a GPU", machines(&|all| all[0].cards.is_empty())),
+            ("on a laptop", machines(&|all| all[0].cards.len() == 1 && all[0].used.is_none())),
             (
                 "not a number",
                 runs.iter().filter(|run| run.summary.iter().any(|(_, fact)| matches!(fact, Fact::Word(_)))).count(),

@@ -1,7 +1,7 @@
 //! The API as clients see it: paging, orders, filters, refusals and shapes.
 
 use super::{WandbKeys, router};
-use crate::model::wandb::{Fact, Project, Run};
+use crate::model::wandb::{Fact, Machine, Project, Run};
 use crate::model::{Organisation, Person, Seed};
 use crate::{Clock, WANDB_KEY};
 use axum::body::{Body, to_bytes};
@@ -32,7 +32,7 @@ fn run(name: &str, created: i64, beat: Option<i64>, state: &'static str, accurac
         beats: beat.map(|beat| (ago(created), ago(beat))).into_iter().collect(),
         summary: accuracy.map(|fact| ("accuracy".to_owned(), fact)).into_iter().collect(),
         wrapped: name == "c",
-        gpus: Some(vec![(0, Some(50.0)), (1, None)]),
+        machines: Some(vec![Machine { label: None, cards: vec![(0, Some(50.0)), (1, None)], used: Some(vec![1]) }]),
         watched_from: ago(created),
         bare_keys: name == "d",
         nodes: Some(2),
@@ -210,6 +210,10 @@ async fn metrics_are_json_in_strings_and_python_writes_it() {
     assert_eq!(project["c"]["summaryMetrics"], "\"{\\\"accuracy\\\": NaN}\"", "a text within a text");
     let machine: Value = serde_json::from_str(project["d"]["systemMetrics"].as_str().unwrap()).unwrap();
     assert_eq!((&machine["gpu.0.gpu"], machine.get("gpu.1.gpu")), (&json!(50.0), None));
+    assert!(
+        machine.get("gpu.process.1.temp").is_some() && machine.get("gpu.process.0.temp").is_none(),
+        "the cards in use"
+    );
     let config: Value = serde_json::from_str(project["d"]["config"].as_str().unwrap()).unwrap();
     assert_eq!(config["num_nodes"], json!({ "desc": null, "value": 2 }));
     assert_eq!(project["d"]["heartbeatAt"], "2026-01-08T12:00:00Z");

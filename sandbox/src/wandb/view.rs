@@ -69,19 +69,26 @@ impl<'w> Seen<'w> {
 
     /// The last that was reported about its machine.
     pub fn system(self) -> Option<Map<String, Value>> {
-        if self.run.watched_from > self.view.now || self.run.beats.is_empty() {
+        if self.run.watched_from > self.view.now || self.run.beats.is_empty() || self.run.machines.is_none() {
             return None;
         }
         let first = if self.run.bare_keys { "" } else { "system." };
         let mut all = Map::new();
-        all.insert(format!("{first}cpu"), json!(12.5));
-        all.insert(format!("{first}memory"), json!(40.25));
-        all.insert(format!("{first}gpu.process.0.memoryAllocated"), json!(10));
-        for (number, busy) in self.run.gpus.iter().flatten() {
-            all.insert(format!("{first}gpu.{number}.temp"), json!(61));
-            all.insert(format!("{first}gpu.{number}.memoryAllocated"), json!(55.5));
-            if let Some(busy) = busy {
-                all.insert(format!("{first}gpu.{number}.gpu"), json!(busy));
+        for machine in self.run.machines.iter().flatten() {
+            // Whoever labels a node adds the label to each of its keys.
+            let last = machine.label.as_ref().map(|label| format!("/l:{label}")).unwrap_or_default();
+            let mut put = |key: String, value: Value| all.insert(format!("{first}{key}{last}"), value);
+            put("cpu".to_owned(), json!(12.5));
+            put("memory_percent".to_owned(), json!(40.25));
+            for (number, busy) in &machine.cards {
+                let used = machine.used.as_ref().is_some_and(|used| used.contains(number));
+                for prefix in ["gpu.", "gpu.process."].into_iter().take(if used { 2 } else { 1 }) {
+                    put(format!("{prefix}{number}.temp"), json!(61));
+                    put(format!("{prefix}{number}.memoryAllocated"), json!(55.5));
+                    if let Some(busy) = busy {
+                        put(format!("{prefix}{number}.gpu"), json!(busy));
+                    }
+                }
             }
         }
         Some(all)

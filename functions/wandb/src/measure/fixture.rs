@@ -17,6 +17,7 @@ pub fn quiet() -> Snapshot {
             stale_minutes: 30,
             keys: ["accuracy", "loss", "sps"].map(str::to_owned).to_vec(),
             gpu_price: Some(2.0),
+            local_gpus: false,
         },
         at: at(NOW),
         counts: Some(Counts { all: 0, running: 0 }),

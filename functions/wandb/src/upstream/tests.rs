@@ -17,10 +17,12 @@ struct Told {
     created: i64,
     beat: Option<i64>,
     summary: Value,
+    machine: Value,
 }
 
 fn told(name: &str, state: &'static str, beat: i64, summary: Value) -> Told {
-    Told { name: name.to_owned(), state, created: beat + 60, beat: Some(beat), summary }
+    let machine = json!({ "system.gpu.0.gpu": 50 });
+    Told { name: name.to_owned(), state, created: beat + 60, beat: Some(beat), summary, machine }
 }
 
 fn stamp(minutes: i64) -> String {
@@ -60,7 +62,7 @@ fn page(runs: &[Told], filters: &Value, order: &str, after: &Value, first: usize
         let node = json!({
             "name": run.name, "displayName": format!("try {}", run.name), "sweepName": null, "state": run.state,
             "createdAt": stamp(run.created), "heartbeatAt": run.beat.map(stamp),
-            "systemMetrics": "{\"system.gpu.0.gpu\": 50}", "summaryMetrics": run.summary.to_string(),
+            "systemMetrics": run.machine.to_string(), "summaryMetrics": run.summary.to_string(),
         });
         json!({ "cursor": cursor.to_string(), "node": node })
     });
@@ -253,6 +255,33 @@ async fn runs_that_tell_no_gpus_are_counted_and_no_gap() {
     let findings = cx.findings();
     assert_eq!((findings.gaps.len(), findings.unread), (0, [("gpus", 3)].into()), "of ten that ran");
     assert_eq!(snapshot.runs.unwrap().iter().filter(|run| run.gpus.is_some()).count(), 7);
+}
+
+#[tokio::test]
+async fn eight_agents_on_one_box_are_eight_cards_and_two_labelled_nodes_of_eight_are_sixteen() {
+    let cards = |keys: &dyn Fn(u32) -> Vec<String>| -> Value {
+        (0..8)
+            .flat_map(|card| keys(card).into_iter().map(|key| (key, json!(50))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let agent = |number: u32| {
+        let machine = cards(&|card| {
+            let used = (card == number).then(|| format!("system.gpu.process.{card}.gpu"));
+            used.into_iter().chain([format!("system.gpu.{card}.gpu")]).collect()
+        });
+        Told { created: 180, machine, ..told(&format!("agent{number}"), "finished", 60, json!({})) }
+    };
+    let hours = async |runs: Vec<Told>| {
+        let snapshot = Stage::new(runs).await.fetch(0, None).await.0;
+        let lines = shared::testing::lines(&measure::all(&snapshot, at(NOW)));
+        let row = lines.lines().find(|line| line.starts_with("wandb.training.total_gpu_hours_7d")).unwrap();
+        row.rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(hours((0..8).map(agent).collect()).await, "16", "and not 128");
+    let nodes = cards(&|card| ["a", "b"].map(|node| format!("system.gpu.{card}.gpu/l:{node}")).to_vec());
+    let run = Told { created: 120, machine: nodes, ..told("nodes", "finished", 60, json!({})) };
+    assert_eq!(hours(vec![run]).await, "16", "and not 8");
 }
 
 #[tokio::test]

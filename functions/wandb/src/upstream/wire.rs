@@ -1,6 +1,7 @@
 //! Runs as W&B tells them, turned into ours.
 
 use super::client::{PATH, WANDB};
+use super::machine::Machine;
 use crate::config::Config;
 use crate::loose;
 use crate::snapshot::{Run, State};
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::graphql::PageInfo;
 use shared::{Digester, Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The most GPUs of a run that are believed.
 const MOST_GPUS: f64 = 1e6;
@@ -75,8 +76,9 @@ impl Node {
         let state = self.state.as_deref().ok_or_else(|| lacks("state"))?;
         let display_name = self.display_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.name);
         let has_sweep = self.sweep_name.as_deref().is_some_and(|name| !name.is_empty());
-        let machine = self.system_metrics.as_ref().and_then(object);
-        let cards = machine.as_ref().map(cards).unwrap_or_default();
+        // A run that reported nothing yet is no run without a card.
+        let metrics = self.system_metrics.as_ref().and_then(object).filter(|metrics| !metrics.is_empty());
+        let machine = metrics.as_ref().map(Machine::read);
         Ok(Some(Run {
             id: digester.of(&self.name),
             label: digester.of(display_name),
@@ -84,8 +86,8 @@ impl Node {
             state: State::of(state),
             created_at: instant(created_at)?,
             heartbeat_at,
-            gpus: self.gpus(cards.len(), config),
-            utilization: machine.and_then(|machine| utilization(&machine, &cards)),
+            gpus: machine.as_ref().and_then(|machine| self.gpus(machine, config)),
+            utilization: machine.and_then(|machine| machine.busy),
             values: None,
         }))
     }
@@ -97,10 +99,10 @@ impl Node {
         pairs.filter_map(|(word, path)| Some((word.clone(), loose::number(&summary, path)?))).collect()
     }
 
-    /// Its GPUs on all nodes: as many on each as on the first, which is the one that reports.
-    fn gpus(&self, here: usize, config: &Config) -> Option<u32> {
-        let here = u32::try_from(here).ok().filter(|here| *here > 0)?;
-        let Some(key) = &config.nodes else { return Some(here) };
+    /// Its GPUs on all nodes. Where these do not report apart, the first one does, and the others have as many.
+    fn gpus(&self, machine: &Machine, config: &Config) -> Option<u32> {
+        let here = u32::try_from(machine.cards).ok()?;
+        let Some(key) = config.nodes.as_ref().filter(|_| here > 0 && !machine.is_whole) else { return Some(here) };
         let all = self.config.as_ref().and_then(object).unwrap_or_default();
         let nodes = match entry(&all, key) {
             // A run that says nothing of nodes has one.
@@ -131,24 +133,6 @@ fn object(value: &Value) -> Option<Map<String, Value>> {
         Value::Object(object) => Some(object.clone()),
         _ => None,
     }
-}
-
-/// The numbers of the GPUs that the metrics of a machine speak of: `system.gpu.N.…`, or `gpu.N.…` from some clients.
-fn cards(machine: &Map<String, Value>) -> BTreeSet<u32> {
-    let number = |key: &String| {
-        let rest = key.strip_prefix("system.").unwrap_or(key).strip_prefix("gpu.")?;
-        rest.split_once('.')?.0.parse().ok()
-    };
-    machine.keys().filter_map(number).collect()
-}
-
-/// The mean utilisation of the GPUs that report one.
-fn utilization(machine: &Map<String, Value>, cards: &BTreeSet<u32>) -> Option<f64> {
-    let busy = |card: &u32| {
-        let keys = [format!("system.gpu.{card}.gpu"), format!("gpu.{card}.gpu")];
-        keys.iter().find_map(|key| machine.get(key)?.as_f64()).filter(|busy| busy.is_finite())
-    };
-    shared::stats::mean(&cards.iter().filter_map(busy).collect::<Vec<f64>>())
 }
 
 /// A time; older servers leave out that it is in UTC.
@@ -189,23 +173,20 @@ mod tests {
     }
 
     #[test]
-    fn gpus_are_the_distinct_numbers_in_either_spelling_of_the_keys() {
+    fn metrics_are_read_however_they_are_wrapped_and_a_run_without_any_tells_nothing() {
         let config = config(&[]);
-        for (metrics, gpus, busy) in [
-            (json!({"system.gpu.0.gpu": 90, "system.gpu.1.gpu": 70, "system.gpu.1.temp": 60}), Some(2), Some(80.0)),
-            (json!({"gpu.0.gpu": 50, "gpu.7.memory": 1}), Some(2), Some(50.0)),
-            (json!({"system.gpu.10.temp": 1, "system.gpu.1.temp": 1}), Some(2), None),
-            (json!({"system.gpu.process.0.memory": 1, "system.cpu": 3, "gpu.x.gpu": 2}), None, None),
-            (json!({}), None, None),
-        ] {
-            for told in [json!(metrics.to_string()), metrics.clone(), json!(json!(metrics.to_string()).to_string())] {
-                let run = read(with("systemMetrics", told), &config).unwrap().unwrap();
-                assert_eq!((run.gpus, run.utilization), (gpus, busy), "{metrics}");
-            }
+        let metrics = json!({"system.gpu.0.gpu": 90, "system.gpu.1.gpu": 70});
+        for told in [json!(metrics.to_string()), metrics.clone(), json!(json!(metrics.to_string()).to_string())] {
+            let run = read(with("systemMetrics", told), &config).unwrap().unwrap();
+            assert_eq!((run.gpus, run.utilization), (Some(2), Some(80.0)));
         }
         let odd = read(with("systemMetrics", json!("{\"system.gpu.0.gpu\": NaN}")), &config).unwrap().unwrap();
         assert_eq!((odd.gpus, odd.utilization), (Some(1), None));
-        assert_eq!(read(with("systemMetrics", Value::Null), &config).unwrap().unwrap().gpus, None);
+        let gpus = |told: Value| read(with("systemMetrics", told), &config).unwrap().unwrap().gpus;
+        assert_eq!(gpus(json!("{\"system.cpu\": 1}")), Some(0), "a run on CPUs");
+        for nothing in [Value::Null, json!("{}"), json!({}), json!("null"), json!("words")] {
+            assert_eq!(gpus(nothing.clone()), None, "{nothing}");
+        }
     }
 
     #[test]
@@ -220,6 +201,13 @@ mod tests {
         assert_eq!(gpus("trainer.nodes", wrapped.clone()), Some(4));
         assert_eq!(gpus("missing", wrapped), Some(2), "a run that says nothing of nodes has one");
         assert_eq!(gpus("num_nodes", json!({"num_nodes": 3})), Some(6));
+        let on = |metrics: Value| {
+            let mut node = with("systemMetrics", metrics);
+            node["config"] = json!({"num_nodes": {"value": 4}});
+            read(node, &config(&[("WANDB_NODES_KEY", "num_nodes")])).unwrap().unwrap().gpus
+        };
+        let apart = json!({"system.gpu.0.gpu/l:a": 1, "system.gpu.0.gpu/l:b": 1});
+        assert_eq!((on(apart), on(json!({"system.cpu": 1}))), (Some(2), Some(0)), "all of its nodes report");
         for unreadable in [json!("auto"), json!(0), json!(1.5), json!(1e9)] {
             assert_eq!(gpus("num_nodes", json!({"num_nodes": {"value": unreadable}})), None, "{unreadable}");
         }

@@ -32,14 +32,17 @@ impl Subject for Projects {
         ("WANDB_STALE_MINUTES", "-1"),
         ("WANDB_KEYS", "accuracy"),
         ("WANDB_PRICING", "free"),
+        ("WANDB_LOCAL_GPUS", "perhaps"),
         ("WANDB_RUN_TYPES", "train=x"),
         ("PRICES", "{"),
     ];
 
-    /// Every other organisation is paid for, and has its own idea of a stale run and of nodes.
+    /// Every other organisation is paid for, and has its own idea of a stale run and of nodes; every third one counts the
+    /// GPUs of laptops too.
     fn settings(number: u64) -> Settings {
+        let local = number.is_multiple_of(3).then(|| ("WANDB_LOCAL_GPUS", "on".to_owned()));
         if number.is_multiple_of(2) {
-            return Settings::new();
+            return local.into_iter().collect();
         }
         let settings = [
             ("PRICES", r#"{"gpu": {"h100": {"ondemand": 4.0, "spot": 1.5}}}"#),
@@ -48,7 +51,7 @@ impl Subject for Projects {
             ("WANDB_STALE_MINUTES", "90"),
             ("WANDB_NODES_KEY", "trainer.num_nodes"),
         ];
-        settings.map(|(name, value)| (name, value.to_owned())).into()
+        settings.map(|(name, value)| (name, value.to_owned())).into_iter().chain(local).collect()
     }
 
     fn single(_: &Sandbox) -> (Settings, &'static str) {
@@ -163,8 +166,9 @@ fn projects<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Project> {
 
 /// The configuration in the words of the truth.
 fn truth_settings(number: u64) -> WandbSettings {
+    let usual = WandbSettings { local_gpus: number.is_multiple_of(3), ..WandbSettings::default() };
     if number.is_multiple_of(2) {
-        return WandbSettings::default();
+        return usual;
     }
-    WandbSettings { price: Some(1.5), stale_minutes: 90, nodes: true, ..WandbSettings::default() }
+    WandbSettings { price: Some(1.5), stale_minutes: 90, nodes: true, ..usual }
 }

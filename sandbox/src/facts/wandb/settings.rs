@@ -11,6 +11,8 @@ pub struct WandbSettings {
     pub price: Option<f64>,
     /// Whether the runs' configuration says how many nodes they have.
     pub nodes: bool,
+    /// Whether the GPUs of runs of the type local count.
+    pub local_gpus: bool,
 }
 
 impl Default for WandbSettings {
@@ -24,6 +26,6 @@ impl Default for WandbSettings {
             ("queue_latency_s", "skypilot/queue_latency_s"),
         ];
         let keys = keys.map(|(word, key)| (word.to_owned(), key.to_owned())).to_vec();
-        Self { stale_minutes: 30, keys, price: None, nodes: false }
+        Self { stale_minutes: 30, keys, price: None, nodes: false, local_gpus: false }
     }
 }
