@@ -1,5 +1,6 @@
 //! What the collector is configured with, read and checked once.
 
+use crate::address;
 use crate::snapshot::{Rules, RunType};
 use shared::prices::{Price, Pricing, gpu_type};
 use shared::{Env, Result, Secret, Variable, tags};
@@ -23,8 +24,9 @@ const MOST_KEYS: usize = 30;
 pub(crate) struct Config {
     /// The projects.
     pub targets: Vec<Target>,
-    /// Base address of the API.
+    /// Base address of the API, and the variable that holds it.
     pub url: String,
+    pub url_variable: &'static str,
     /// What the formulas need.
     pub rules: Rules,
     /// Where in a summary the value of each word of the rules is.
@@ -66,10 +68,15 @@ impl Config {
             other => return Err(PRICING.refused(format!("`{other}` is neither ondemand nor spot"))),
         };
         let gpu_price = env.get("WANDB_GPU_TYPE").and_then(|name| prices.get(&gpu_type(name))?.of(pricing));
+        let local_gpus = env.switch("WANDB_LOCAL_GPUS", false)?;
+        let (url, url_variable) = address::read(env)?;
+        let targets = targets(env)?;
+        address::fits(&url, targets.iter().map(|target| &target.key))?;
         Ok(Self {
-            targets: targets(env)?,
-            url: env.url("WANDB_URL", "https://api.wandb.ai")?,
-            rules: Rules { stale_minutes, keys: words, gpu_price, local_gpus: env.switch("WANDB_LOCAL_GPUS", false)? },
+            targets,
+            url,
+            url_variable,
+            rules: Rules { stale_minutes, keys: words, gpu_price, local_gpus },
             paths,
             nodes: env.get("WANDB_NODES_KEY").map(str::to_owned),
             types: types(env)?,
@@ -176,6 +183,8 @@ mod tests {
             ("WANDB_PROJECTS", "acme/arena,acme_arena=acme/other"),
             ("WANDB_API_KEY", " "),
             ("WANDB_URL", "api"),
+            ("WANDB_URL", "https://wandb.ai"),
+            ("WANDB_BASE_URL", "http://wandb.example.com"),
             ("WANDB_LOCAL_GPUS", "perhaps"),
             ("WANDB_STALE_MINUTES", "soon"),
             ("WANDB_STALE_MINUTES", "0"),

@@ -1,5 +1,6 @@
 //! Training runs, read from W&B.
 
+mod address;
 mod config;
 mod loose;
 mod measure;
@@ -41,7 +42,7 @@ impl Collector for WandB {
 
     async fn connect(env: &Env) -> Result<Self> {
         let config = Config::read(env, &prices::read(env).await?)?;
-        let clients = config.targets.iter().map(|target| Client::new(env, &config.url, target.clone()));
+        let clients = config.targets.iter().map(|target| Client::new(env, &config, target.clone()));
         Ok(Self { clients: clients.collect::<Result<_>>()?, config, digester: env.digester() })
     }
 

@@ -1,6 +1,6 @@
 //! One project behind W&B's GraphQL endpoint.
 
-use crate::config::Target;
+use crate::config::{Config, Target};
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -23,8 +23,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub fn new(env: &Env, url: &str, target: Target) -> Result<Self> {
-        let http = Http::new(env, WANDB, url, Auth::Basic("api".to_owned(), target.key.clone()))?;
+    pub fn new(env: &Env, config: &Config, target: Target) -> Result<Self> {
+        let auth = Auth::Basic("api".to_owned(), target.key.clone());
+        let http = Http::new(env, WANDB, config.url.as_str(), auth)?.from_variable(config.url_variable);
         Ok(Self { http, target })
     }
 

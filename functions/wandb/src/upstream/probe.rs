@@ -25,8 +25,10 @@ impl WandB {
         let Ok(client) = self.client(target) else { return Vec::new() };
         let place = client.target.key.place();
         let (entity, project) = (&client.target.entity, &client.target.project);
-        let fix =
-            format!("put an API key from wandb.ai/authorize into {place}; WANDB_URL must be the server it belongs to");
+        let fix = format!(
+            "put an API key from wandb.ai/authorize into {place}; {} must be the server it belongs to",
+            self.config.url_variable
+        );
         let key = Probe::new("API key", viewer(client).await, fix);
         let fix = format!(
             "check the spelling of {entity}/{project} in WANDB_PROJECTS as it stands in the project's address, and let \

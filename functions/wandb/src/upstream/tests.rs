@@ -451,6 +451,21 @@ async fn a_request_is_signed_and_names_no_secret_when_it_is_refused() {
 }
 
 #[tokio::test]
+async fn a_redirect_names_the_host_and_the_variable_to_set() {
+    let login = Reply::status(302).header("location", "https://wandb.example.com/login?next=1");
+    let fake = Fake::start(move |_, _| login.clone()).await;
+    for variable in ["WANDB_URL", "WANDB_BASE_URL"] {
+        let vars = [(variable, fake.url()), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "s3cr3t")];
+        let wandb = WandB::connect(&Env::of(vars)).await.unwrap();
+        let cx = context(0);
+        wandb.fetch(&cx, "acme/arena", Last::None).await.unwrap();
+        let why = cx.findings().gaps["counts"].clone();
+        assert!(why.contains("wandb.example.com") && why.ends_with(&format!("set {variable}")), "{why}");
+    }
+    assert!(fake.seen().iter().all(|seen| seen.path == "/graphql"), "and is not followed");
+}
+
+#[tokio::test]
 async fn a_newcomer_is_told_whose_key_is_missing_and_where_to_get_one() {
     for (viewer, project, found) in [
         (json!({ "id": "1" }), json!({ "runCount": 7 }), [true, true]),
