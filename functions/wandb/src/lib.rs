@@ -13,6 +13,7 @@ mod upstream;
 use config::Config;
 use jiff::Timestamp;
 use shared::{Budget, Collector, Context, Digester, Env, Last, Metric, Part, Probe, Result, Sample, Score, prices};
+use snapshot::Refused;
 pub use snapshot::Snapshot;
 use std::fmt;
 use upstream::Client;
@@ -69,7 +70,13 @@ impl Collector for WandB {
             runs: None,
             best: None,
             summaries: None,
+            refused: Refused::default(),
         }
+    }
+
+    fn lasting(snapshot: &Snapshot) -> Option<Snapshot> {
+        let nothing = Snapshot { counts: None, runs: None, best: None, summaries: None, ..snapshot.clone() };
+        Some(nothing).filter(|nothing| !nothing.refused.forms.is_empty())
     }
 
     async fn fetch(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {

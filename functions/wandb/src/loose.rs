@@ -21,8 +21,13 @@ pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
 /// A finite number by its key, or by a path of keys; keys may themselves hold dots. A dictionary inside of a text is
 /// read; a text in the place of a number is none, even if it looks like one.
 pub(crate) fn number(object: &Map<String, Value>, path: &str) -> Option<f64> {
+    find(object, path)?.as_f64().filter(|number| number.is_finite())
+}
+
+/// Whatever stands there.
+pub(crate) fn find(object: &Map<String, Value>, path: &str) -> Option<Value> {
     if let Some(value) = object.get(path) {
-        return value.as_f64().filter(|number| number.is_finite());
+        return Some(value.clone());
     }
     path.match_indices('.').find_map(|(dot, _)| {
         let inner = match object.get(&path[..dot])? {
@@ -30,7 +35,7 @@ pub(crate) fn number(object: &Map<String, Value>, path: &str) -> Option<f64> {
             Value::String(text) => self::object(text)?,
             _ => return None,
         };
-        number(&inner, &path[dot + 1..])
+        find(&inner, &path[dot + 1..])
     })
 }
 

@@ -19,12 +19,35 @@ pub struct Snapshot {
     pub runs: Option<Vec<Run>>,
     /// Whether the best accuracy was looked for; then what was found, which may be nothing.
     pub best: Option<Option<f64>>,
-    /// Whether the summaries that the rows need are known; then how far back each row was looked for.
+    /// Whether the summaries that the rows need are known; then how far back each key was looked for.
     pub summaries: Option<Searched>,
+    /// What the server does not take.
+    pub refused: Refused,
 }
 
-/// For each row of a summary: every run of it that ended at this time or later was looked at, as far as its key goes.
+/// For each of our words: the summary of every run that ended after this time and has the word's key was read.
 pub type Searched = BTreeMap<String, Timestamp>;
+
+/// What a server does not take, with the time at which it said so, so that it is asked in another form.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The address of the server.
+    pub server: String,
+    /// The forms of asking that it refused.
+    pub forms: BTreeMap<Form, Timestamp>,
+}
+
+/// A form of asking that a server may refuse, and that there is another one for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Pages as large as W&B takes them.
+    LargePage,
+    /// Filters for runs that have a key in their summary.
+    KeyFilter,
+    /// Filters for several states.
+    StateFilter,
+}
 
 /// The configuration that the formulas need.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

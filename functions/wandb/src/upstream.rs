@@ -4,20 +4,22 @@ mod client;
 mod machine;
 mod probe;
 mod recent;
+mod refusals;
 mod summaries;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use crate::WandB;
-use crate::config::PROJECTS;
+use crate::config::{Config, PROJECTS};
 use crate::measure;
 use crate::parts::{BEST, COUNTS, GPUS, RECENT, SUMMARIES};
-use crate::snapshot::{Counts, Run, Searched, Snapshot, State};
+use crate::snapshot::{Counts, Form, Run, Searched, Snapshot, State};
 pub(crate) use client::Client;
 use futures::future;
 use jiff::{SignedDuration, Timestamp};
-use recent::{List, Named};
+use recent::{List, Named, SMALL};
+use refusals::{Refusals, is_refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::graphql::variables;
@@ -33,15 +35,10 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// The states that a run leaves without a heartbeat.
 const OPEN: [State; 3] = [State::Running, State::Pending, State::Preempting];
 
-/// The most pages that are looked through for the best accuracy.
+/// The most pages that are looked through for the best accuracy, and the runs of each: the first is mostly enough.
 const MOST_PAGES: usize = 20;
-
-/// Runs of such a page: the first few may hold what is no number.
-const PAGE: usize = 100;
-
-/// Runs of a page of what changed, at least, and of the largest page.
-const AT_LEAST: usize = 100;
-const MANY: usize = 1000;
+const FIRST_PAGE: usize = 1;
+const PAGE: usize = 50;
 
 const COUNTS_DOCUMENT: &str = "query Counts($entity: String!, $project: String!, $running: JSONString) { \
     project(name: $project, entityName: $entity) { all: runCount running: runCount(filters: $running) } }";
@@ -56,10 +53,10 @@ struct Listed {
     runs: Page,
 }
 
-/// The runs of the window, and which of them are to be looked at once more.
+/// The runs of the window.
 struct Recent {
     runs: BTreeMap<String, Named>,
-    /// Names of the runs that ended since the last fetch.
+    /// Names of those that ended since the last fetch.
     new: Vec<String>,
 }
 
@@ -72,6 +69,14 @@ impl WandB {
     /// Asks for what changed since the last fetch, or for everything where that cannot be continued.
     pub(crate) async fn fetch_project(&self, cx: &Context, target: &str, last: Last<Snapshot>) -> Result<Snapshot> {
         let (client, now) = (self.client(target)?, cx.now());
+        let (base, memory) = match last {
+            Last::Base(mut base) => {
+                let refused = std::mem::take(&mut base.refused);
+                (Some(base), refused)
+            }
+            other => (None, other.memory().map(|memory| memory.refused).unwrap_or_default()),
+        };
+        let refusals = Refusals::new(memory, &self.config.url, now);
         let mut snapshot = Snapshot { at: now, ..self.unknown(target) };
         // This question goes first and alone: a key that was replaced is read anew once, and a project that is not
         // there is asked for no further.
@@ -80,12 +85,14 @@ impl WandB {
             return Err(error);
         }
         snapshot.counts = cx.part(COUNTS, counts);
-        let (best, recent) = Box::pin(future::join(self.best(client), self.recent(cx, client, last.base()))).await;
-        snapshot.best = cx.part(BEST, best);
+        let asked = Asked { wandb: self, cx, client, refusals: &refusals };
+        let (best, recent) = Box::pin(future::join(asked.best(), asked.recent(base))).await;
+        let mut known = None;
         match recent {
             Ok((runs, searched)) => {
                 snapshot.summaries = cx.part(SUMMARIES, searched);
                 cx.unread(GPUS, measure::silent(&runs, &snapshot, now));
+                known = self.best_of(&runs);
                 snapshot.runs = Some(runs);
             }
             // The others stand on the runs.
@@ -95,144 +102,198 @@ impl WandB {
                 }
             }
         }
+        snapshot.best = cx.part(BEST, best.and_then(|best| reconciled(best, known)));
+        snapshot.refused = refusals.known();
         Ok(snapshot)
     }
 
+    /// The largest accuracy of a finished run among these, as far as their summaries are read.
+    fn best_of(&self, runs: &[Run]) -> Option<f64> {
+        let word = self.config.rules.keys.first()?;
+        let finished = runs.iter().filter(|run| run.state == State::Finished);
+        finished.filter_map(|run| run.values.as_ref()?.get(word).copied()).max_by(f64::total_cmp)
+    }
+}
+
+/// The best accuracy by the server's order and by the summaries that were read. A server that finds none where there is one
+/// cannot look for this key.
+fn reconciled(by_order: Option<f64>, by_summaries: Option<f64>) -> Result<Option<f64>> {
+    match (by_order, by_summaries) {
+        (None, Some(_)) => {
+            Err(Error::incomplete("the server sorts no run by the key of the accuracy, and runs have it"))
+        }
+        (best, known) => Ok(best.into_iter().chain(known).max_by(f64::total_cmp)),
+    }
+}
+
+/// Everything that the questions of one fetch need.
+struct Asked<'f> {
+    wandb: &'f WandB,
+    cx: &'f Context,
+    client: &'f Client,
+    refusals: &'f Refusals,
+}
+
+impl Asked<'_> {
     /// The runs of the window with the summaries that are needed.
-    async fn recent(
-        &self,
-        cx: &Context,
-        client: &Client,
-        last: Option<Snapshot>,
-    ) -> Result<(Vec<Run>, Result<Searched>)> {
-        let (now, is_base) = (cx.now(), last.is_some());
+    async fn recent(&self, last: Option<Snapshot>) -> Result<(Vec<Run>, Result<Searched>)> {
+        let is_base = last.is_some();
         let known = last.and_then(|last| Some((last.at, last.runs?, last.summaries?)));
-        if let Some((at, runs, searched)) = known {
-            let Recent { mut runs, new } = self.changed(client, now, at, runs).await?;
-            let mut search = self.search(client, &mut runs, now);
-            match search.continued(new, &searched).await {
-                Ok(Some(searched)) => return Ok((kept(runs), Ok(searched))),
+        let mut failed = None;
+        if let Some((at, runs, searched)) = known.filter(|_| !self.refusals.has(Form::StateFilter)) {
+            match self.continued(at, runs, searched).await {
+                Ok(Some(continued)) => return Ok(continued),
                 // A row wants a run that was never looked at, and whose name is not known any more.
                 Ok(None) => {}
-                Err(error) => return Ok((kept(runs), Err(error))),
+                // To ask for more would not help.
+                Err(error @ (Error::RateLimited { .. } | Error::Auth { .. })) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(error = error.with_causes(), "what changed cannot be read; everything is read");
+                    failed = Some(error);
+                }
             }
         }
-        let mut all = self.list(client, json!({}));
-        all.down_to(now - WEEK).await?;
-        all.look_again(self.alive_since(now)).await?;
+        let whole = self.whole().await?;
         if is_base {
-            cx.asked_all();
+            self.cx.asked_all();
         }
+        // Every run is listed and those of some states are not: the filter is what the server does not take.
+        if failed.is_some_and(|error| is_refusal(&error)) {
+            self.refusals.learn(Form::StateFilter);
+        }
+        Ok(whole)
+    }
+
+    async fn whole(&self) -> Result<(Vec<Run>, Result<Searched>)> {
+        let week = self.cx.now() - WEEK;
+        let mut all = self.list(json!({}));
+        all.down_to(week).await?;
+        all.look_again(self.alive_since()).await?;
         let mut runs = all.runs;
-        runs.retain(|_, (_, run)| run.heartbeat_at >= now - WEEK);
-        let searched = self.search(client, &mut runs, now).whole().await;
+        runs.retain(|_, (_, run)| run.heartbeat_at >= week);
+        let searched = self.search(&mut runs).whole().await;
         Ok((kept(runs), searched))
     }
 
-    fn list<'c>(&'c self, client: &'c Client, filters: Value) -> List<'c> {
-        List::new(client, &self.config, &self.digester, filters)
+    /// What a fetch of everything would find, from the runs of the last fetch; nothing where that does not tell.
+    async fn continued(
+        &self,
+        at: Timestamp,
+        before: Vec<Run>,
+        searched: Searched,
+    ) -> Result<Option<(Vec<Run>, Result<Searched>)>> {
+        let Recent { mut runs, new } = self.changed(at, before).await?;
+        let searched = self.search(&mut runs).continued(&new, searched).await;
+        Ok(searched.transpose().map(|searched| (kept(runs), searched)))
     }
 
-    fn search<'s>(&'s self, client: &'s Client, runs: &'s mut BTreeMap<String, Named>, now: Timestamp) -> Search<'s> {
-        Search { client, config: &self.config, runs, window: (now - WEEK, now) }
+    fn list(&self, filters: Value) -> List<'_> {
+        let WandB { config, digester, .. } = self.wandb;
+        List::new(self.client, config, digester, self.refusals, filters)
     }
 
-    fn alive_since(&self, now: Timestamp) -> Timestamp {
-        now - SignedDuration::from_mins(self.config.rules.stale_minutes.into())
+    fn search<'s>(&'s self, runs: &'s mut BTreeMap<String, Named>) -> Search<'s> {
+        let WandB { config, digester, .. } = self.wandb;
+        let window = (self.cx.now() - WEEK, self.cx.now());
+        Search { client: self.client, config, digester, refusals: self.refusals, runs, window, looked: Searched::new() }
     }
 
-    /// The runs of the window, from those of the last fetch: whatever lives beats, and therefore stands at the top of the
-    /// list. A run that is open and silent can change its state alone, and so can one that is put back to waiting; both
-    /// show in the list of open runs.
-    async fn changed(&self, client: &Client, now: Timestamp, at: Timestamp, before: Vec<Run>) -> Result<Recent> {
-        let (week, since) = (now - WEEK, at - OVERLAP);
-        // What lived then lives now, or died a moment ago: large pages where there is much of it.
-        let living = before.iter().filter(|run| run.heartbeat_at >= since).count();
-        let mut top = self.list(client, json!({})).pages_of((living + living / 4).clamp(AT_LEAST, MANY));
-        let mut open = self.list(client, json!({ "state": { "$in": OPEN.map(State::word) } })).pages_of(MANY);
-        future::try_join(top.down_to(since), open.down_to(week)).await?;
+    fn alive_since(&self) -> Timestamp {
+        self.cx.now() - SignedDuration::from_mins(self.wandb.config.rules.stale_minutes.into())
+    }
+
+    /// The runs of the window, from those of the last fetch: those that are open, and those that ended since. A run that is
+    /// open and silent can change its state alone: it is missing among the open ones then.
+    async fn changed(&self, at: Timestamp, before: Vec<Run>) -> Result<Recent> {
+        let (week, since) = (self.cx.now() - WEEK, at - OVERLAP);
         let before: BTreeMap<String, Run> =
             before.into_iter().filter(|run| run.heartbeat_at >= week).map(|run| (run.id.clone(), run)).collect();
-        let is_seen = |id: &String| top.runs.contains_key(id) || open.runs.contains_key(id);
-        let vanished: BTreeMap<String, Timestamp> = before
-            .values()
-            .filter(|run| OPEN.contains(&run.state) && !is_seen(&run.id))
-            .map(|run| (run.id.clone(), run.heartbeat_at))
-            .collect();
-        let mut closed = self.closed(client, &vanished).await?;
-        // What cannot be found directly has its place in the list where it stopped to beat.
-        if let Some(deepest) = vanished.iter().filter(|(id, _)| !closed.contains_key(*id)).map(|(_, beat)| *beat).min()
-        {
-            top.down_to(deepest).await?;
+        let living = before.values().filter(|run| OPEN.contains(&run.state)).count();
+        let states = OPEN.map(State::word);
+        let mut open = self.list(json!({ "state": { "$in": states } })).pages_of(living + living / 4);
+        let mut rest = self.list(json!({ "state": { "$nin": states } })).pages_of(SMALL);
+        future::try_join(open.down_to(week), rest.down_to(since)).await?;
+        open.look_again(self.alive_since()).await?;
+        let is_missing = |run: &&Run| {
+            OPEN.contains(&run.state) && !open.runs.contains_key(&run.id) && !rest.runs.contains_key(&run.id)
+        };
+        let missing: BTreeMap<&String, Timestamp> =
+            before.values().filter(is_missing).map(|run| (&run.id, run.heartbeat_at)).collect();
+        // Dead runs that somebody closed have their place in the list where they stopped to beat.
+        if let Some(deepest) = missing.values().min() {
+            rest.enlarge();
+            rest.down_to(*deepest).await?;
         }
-        top.look_again(self.alive_since(now)).await?;
         let mut runs: BTreeMap<String, Named> =
             before.iter().map(|(id, run)| (id.clone(), (String::new(), run.clone()))).collect();
         runs.append(&mut open.runs);
-        runs.append(&mut closed);
-        runs.append(&mut top.runs);
+        runs.append(&mut rest.runs);
         // One that is not in its place either was deleted.
-        let is_gone = |id: &String, name: &String| name.is_empty() && vanished.contains_key(id);
+        let is_gone = |id: &String, name: &String| name.is_empty() && missing.contains_key(id);
         runs.retain(|id, (name, run)| run.heartbeat_at >= week && !is_gone(id, name));
-        let mut new = Vec::new();
-        for (id, (name, run)) in &mut runs {
-            let same = before.get(id).filter(|before| before.state == run.state && before.age() == run.age());
-            run.values = same.and_then(|before| before.values.clone());
-            let was_ended = same.is_some_and(|before| before.end().is_some_and(|end| end < at));
-            if !name.is_empty() && !was_ended && run.values.is_none() && run.end().is_some_and(|end| end < now) {
-                new.push(name.clone());
-            }
-        }
+        let new = self.ended_since(at, &before, &mut runs);
         Ok(Recent { runs, new })
     }
 
-    /// Dead runs that somebody closed, looked for by the time of their last heartbeat, since no name of them is kept. A
-    /// server that does not take such a question finds none.
-    async fn closed(&self, client: &Client, vanished: &BTreeMap<String, Timestamp>) -> Result<BTreeMap<String, Named>> {
-        let mut beats: Vec<Timestamp> = vanished.values().copied().collect();
-        beats.sort_unstable();
-        beats.dedup();
-        let mut found = BTreeMap::new();
-        for beats in beats.chunks(PAGE) {
-            let second = |beat: &Timestamp| {
-                let end = *beat + SignedDuration::from_secs(1);
-                json!({ "heartbeat_at": { "$gte": beat.to_string(), "$lt": end.to_string() } })
-            };
-            let seconds: Vec<Value> = beats.iter().map(second).collect();
-            let ended = json!({ "state": { "$in": State::ENDED.map(State::word) } });
-            let mut list = self.list(client, json!({ "$and": [ended, { "$or": seconds }] }));
-            match list.down_to(beats[0]).await {
-                Ok(()) => found.append(&mut list.runs),
-                Err(Error::Status { .. } | Error::Decode { .. }) => return Ok(BTreeMap::new()),
-                Err(error) => return Err(error),
+    /// Gives runs that did not change the values that are known of them; the names of those that ended since.
+    fn ended_since(
+        &self,
+        at: Timestamp,
+        before: &BTreeMap<String, Run>,
+        runs: &mut BTreeMap<String, Named>,
+    ) -> Vec<String> {
+        let mut new = Vec::new();
+        for (id, (name, run)) in runs {
+            let same = before.get(id).filter(|before| before.state == run.state && before.age() == run.age());
+            run.values = same.and_then(|before| before.values.clone());
+            let was_ended = same.is_some_and(|before| before.end().is_some_and(|end| end < at));
+            let is_ended = run.end().is_some_and(|end| end < self.cx.now());
+            if !name.is_empty() && !was_ended && run.values.is_none() && is_ended {
+                new.push(name.clone());
             }
         }
-        found.retain(|id, _| vanished.contains_key(id));
-        Ok(found)
+        new
     }
 
-    /// The largest accuracy of a finished run. The server sorts what is no number before the numbers, so the first
-    /// number is the largest.
-    async fn best(&self, client: &Client) -> Result<Option<f64>> {
-        let (Some(word), Some(path)) = (self.config.rules.keys.first(), self.config.paths.first()) else {
-            return Ok(None);
-        };
-        let filters = json!({ "$and": [{ "state": "finished" }, exists(path)] }).to_string();
+    /// The largest accuracy of a finished run.
+    async fn best(&self) -> Result<Option<f64>> {
+        let is_filtered = !self.refusals.has(Form::KeyFilter);
+        match self.best_among(is_filtered).await {
+            Err(error) if is_filtered && is_refusal(&error) => {
+                let best = self.best_among(false).await?;
+                self.refusals.learn(Form::KeyFilter);
+                Ok(best)
+            }
+            answer => answer,
+        }
+    }
+
+    /// The same among the runs that have the key, or among all. The server sorts what is no number before the numbers, so
+    /// the first number is the largest; and behind them what has no such key.
+    async fn best_among(&self, is_filtered: bool) -> Result<Option<f64>> {
+        let Config { rules, paths, .. } = &self.wandb.config;
+        let (Some(word), Some(path)) = (rules.keys.first(), paths.first()) else { return Ok(None) };
+        let finished = json!({ "state": "finished" });
+        let filters = if is_filtered { json!({ "$and": [finished, exists(path)] }) } else { finished };
         let mut after = None::<String>;
-        for _ in 0..MOST_PAGES {
+        for page in 0..MOST_PAGES {
             let variables = variables([
-                ("filters", json!(filters)),
+                ("filters", json!(filters.to_string())),
                 ("order", json!(format!("-summary_metrics.{path}"))),
                 ("after", json!(after)),
-                ("first", json!(PAGE)),
+                ("first", json!(if page == 0 { FIRST_PAGE } else { PAGE })),
             ]);
-            let Listed { runs: page } = client.project(BEST_DOCUMENT, variables).await?;
-            let next = page.next();
-            let best = page.into_nodes().find_map(|node| node.values(&self.config).remove(word));
-            if best.is_some() || next.is_none() {
-                return Ok(best);
+            let Listed { runs: page } = self.client.project(BEST_DOCUMENT, variables).await?;
+            after = page.next();
+            for node in page.into_nodes() {
+                let best = node.values(&self.wandb.config).remove(word);
+                if best.is_some() || !node.has(path) {
+                    return Ok(best);
+                }
             }
-            after = next;
+            if after.is_none() {
+                return Ok(None);
+            }
         }
         Err(Error::incomplete("too many summaries hold an accuracy that is no number"))
     }

@@ -1,6 +1,6 @@
 //! A project for the tests of the formulas, and short ways to write its runs.
 
-use crate::snapshot::{Counts, Rules, Run, RunType, Snapshot, State};
+use crate::snapshot::{Counts, Refused, Rules, Run, RunType, Snapshot, State};
 use jiff::Timestamp;
 use shared::testing::at;
 use shared::{Sample, testing};
@@ -24,6 +24,7 @@ pub fn quiet() -> Snapshot {
         runs: Some(Vec::new()),
         best: Some(None),
         summaries: Some(BTreeMap::new()),
+        refused: Refused::default(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The list of runs, from the one that beat last downwards.
 
 use super::client::{Client, PATH, WANDB};
+use super::refusals::{Refusals, is_too_much};
 use super::wire::{Node, Page};
 use crate::config::Config;
-use crate::snapshot::Run;
+use crate::snapshot::{Form, Run};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,8 +18,9 @@ const DOCUMENT: &str = "query Recent($entity: String!, $project: String!, $filte
     displayName sweepName state createdAt heartbeatAt systemMetrics config @include(if: $config) } } \
     pageInfo { endCursor hasNextPage } } } }";
 
-/// Runs of a page.
-const PAGE: usize = 100;
+/// Runs of a page: as many as every server takes, and as few as one that is busy still answers in time.
+pub(super) const PAGE: usize = 200;
+pub(super) const SMALL: usize = 50;
 
 /// The most pages that are read of a list.
 const MOST_PAGES: usize = 2000;
@@ -36,6 +38,7 @@ pub(super) struct List<'c> {
     client: &'c Client,
     config: &'c Config,
     digester: &'c Digester,
+    refusals: &'c Refusals,
     filters: Value,
     size: usize,
     /// The runs by their ids.
@@ -51,13 +54,20 @@ pub(super) struct List<'c> {
 
 impl<'c> List<'c> {
     /// The list of the runs that these filters let through.
-    pub fn new(client: &'c Client, config: &'c Config, digester: &'c Digester, filters: Value) -> Self {
+    pub fn new(
+        client: &'c Client,
+        config: &'c Config,
+        digester: &'c Digester,
+        refusals: &'c Refusals,
+        filters: Value,
+    ) -> Self {
         Self {
             client,
             config,
             digester,
+            refusals,
             filters,
-            size: PAGE,
+            size: if refusals.has(Form::LargePage) { SMALL } else { PAGE },
             runs: BTreeMap::new(),
             pages: 0,
             after: None,
@@ -68,10 +78,15 @@ impl<'c> List<'c> {
         }
     }
 
-    /// With so many runs on a page.
-    pub const fn pages_of(mut self, size: usize) -> Self {
-        self.size = size;
+    /// With so many runs on a page, where it may be so large.
+    pub fn pages_of(mut self, size: usize) -> Self {
+        self.size = self.size.min(size.max(SMALL));
         self
+    }
+
+    /// From now on with pages as large as they may be.
+    pub fn enlarge(&mut self) {
+        self.size = if self.refusals.has(Form::LargePage) { SMALL } else { PAGE };
     }
 
     /// Reads on until a page ends with a run that last beat before this time.
@@ -91,20 +106,39 @@ impl<'c> List<'c> {
         let Some((top, end)) = self.first_page.filter(|(_, end)| self.pages > 1 && *end >= alive_since) else {
             return Ok(());
         };
-        let mut again = Self::new(self.client, self.config, self.digester, self.filters.clone());
+        let mut again =
+            Self::new(self.client, self.config, self.digester, self.refusals, self.filters.clone()).pages_of(self.size);
         again.down_to(top.max(end)).await?;
         self.runs.append(&mut again.runs);
         Ok(())
     }
 
-    async fn page(&mut self) -> Result<()> {
+    async fn ask(&self) -> Result<Page> {
         let variables = variables([
             ("filters", json!(self.filters.to_string())),
             ("after", json!(self.after)),
             ("first", json!(self.size)),
             ("config", json!(self.config.nodes.is_some())),
         ]);
-        let Listed { runs: page } = self.client.project(DOCUMENT, variables).await?;
+        let Listed { runs } = self.client.project(DOCUMENT, variables).await?;
+        Ok(runs)
+    }
+
+    /// The next page; a smaller one where the server does not manage a large one.
+    async fn next_page(&mut self) -> Result<Page> {
+        match self.ask().await {
+            Err(error) if self.size > SMALL && is_too_much(&error) => {
+                self.size = SMALL;
+                let page = self.ask().await?;
+                self.refusals.learn(Form::LargePage);
+                Ok(page)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn page(&mut self) -> Result<()> {
+        let page = self.next_page().await?;
         self.pages += 1;
         let (next, has_more) = (page.next(), page.has_more());
         let mut top = None;

@@ -34,12 +34,9 @@ fn takes(filter: &Value, run: &Told) -> bool {
     fields.iter().all(|(key, asked)| match (key.as_str(), asked) {
         ("$and", Value::Array(all)) => all.iter().all(|filter| takes(filter, run)),
         ("state", Value::String(state)) => run.state == state,
-        ("state", asked) => asked["$in"].as_array().unwrap().iter().any(|state| state == run.state),
-        ("$or", Value::Array(any)) => any.iter().any(|filter| takes(filter, run)),
-        ("heartbeat_at", asked) => {
-            let beat = run.beat.map(|beat| json!(stamp(beat)));
-            beat.is_some_and(|beat| asked["$gte"].as_str() <= beat.as_str() && beat.as_str() < asked["$lt"].as_str())
-        }
+        ("state", asked) => asked.as_object().unwrap().iter().all(|(operator, states)| {
+            states.as_array().unwrap().iter().any(|state| state == run.state) == (operator == "$in")
+        }),
         ("name", asked) => asked["$in"].as_array().unwrap().iter().any(|name| *name == json!(run.name)),
         (key, _) => run.summary.get(key.strip_prefix("summary_metrics.").unwrap()).is_some(),
     })
@@ -75,15 +72,6 @@ fn answer(runs: &[Told], body: &Value) -> Value {
     let first = || usize::try_from(variables["first"].as_u64().unwrap()).unwrap();
     let project = if query.contains("runCount") {
         json!({ "all": runs.len(), "running": runs.iter().filter(|run| run.state == "running").count() })
-    } else if query.starts_with("query Latest") {
-        let aliases =
-            variables.as_object().unwrap().keys().filter(|name| variables.get(format!("{name}_after")).is_some());
-        let one = |alias: &String| {
-            let first = if alias == "accuracies" { 100 } else { 2 };
-            let after = &variables[format!("{alias}_after")];
-            (alias.clone(), page(runs, &variables[alias], "-heartbeat_at", after, first))
-        };
-        Value::Object(aliases.map(one).collect())
     } else {
         let order = variables["order"].as_str().unwrap_or("-heartbeat_at");
         json!({ "runs": page(runs, &variables["filters"], order, &variables["after"], first()) })
@@ -107,12 +95,21 @@ struct Stage {
 }
 
 async fn wandb(url: &str) -> WandB {
+    wandb_with(url, &[]).await
+}
+
+async fn wandb_with(url: &str, more: &[(&str, &str)]) -> WandB {
     let vars = [("WANDB_URL", url), ("WANDB_PROJECTS", "acme/arena"), ("WANDB_API_KEY", "s3cr3t")];
-    WandB::connect(&Env::of(vars)).await.unwrap()
+    WandB::connect(&Env::of(vars.into_iter().chain(more.iter().copied()))).await.unwrap()
 }
 
 impl Stage {
     async fn new(runs: Vec<Told>) -> Self {
+        Self::with_keys(runs, "").await
+    }
+
+    /// With these keys of summaries, or the usual ones.
+    async fn with_keys(runs: Vec<Told>, keys: &str) -> Self {
         let runs = Arc::new(Mutex::new(runs));
         let shown = Arc::clone(&runs);
         let fake = Fake::start(move |_, seen| {
@@ -120,7 +117,7 @@ impl Stage {
             Reply::json(200, &answer(&shown.lock().unwrap_or_else(PoisonError::into_inner), &body))
         });
         let fake = fake.await;
-        let wandb = wandb(fake.url()).await;
+        let wandb = wandb_with(fake.url(), &[("WANDB_KEYS", keys)]).await;
         Self { fake, runs, wandb }
     }
 
@@ -182,9 +179,9 @@ async fn a_list_is_read_to_the_end_of_the_week_and_no_further() {
     runs.push(Told { beat: None, ..told("waiting", "pending", 0, json!({})) });
     let stage = Stage::new(runs).await;
     let (snapshot, calls, _) = stage.fetch(0, None).await;
-    // 201 runs ended within the week: the third page shows where it begins.
+    // 202 runs ended within the week: the second page shows where it begins.
     assert_eq!(snapshot.runs.unwrap().len(), 202);
-    assert_eq!(calls, 1 + 3 + 1 + 1 + 1, "counts, three pages, best, the newest and what is behind them");
+    assert_eq!(calls, 1 + 2 + 1 + 1 + 4, "counts, two pages, best, the newest and what is behind them");
 }
 
 #[tokio::test]
@@ -336,22 +333,77 @@ async fn the_latest_value_is_found_behind_the_newest_runs_and_behind_what_is_no_
         runs[place].summary = json!({ "loss": loss });
     }
     runs[60].summary = json!({ "accuracy": 0.125 });
-    let stage = Stage::new(runs).await;
+    let stage = Stage::with_keys(runs, "accuracy=accuracy,loss=loss,sps=overview/sps").await;
     let (snapshot, calls, _) = stage.fetch(0, None).await;
-    assert!(calls <= 9, "{calls}");
+    assert_eq!(calls, 1 + 1 + 1 + 1 + 3, "counts, a page, best, the newest and a page for each key");
     let lines = shared::testing::lines(&measure::all(&snapshot, at(NOW)));
     for line in
         ["wandb.metrics.latest_loss{project:acme/arena} 0.5", "wandb.metrics.avg_accuracy_7d{project:acme/arena} 0.125"]
     {
         assert!(lines.contains(line), "{lines}");
     }
-    let searched = snapshot.summaries.unwrap();
-    assert_eq!(searched["other/loss"], at(NOW) - SignedDuration::from_mins(5 + 40 * 50));
-    assert_eq!(searched["other/sps"], at(NOW) - WEEK, "nobody has it");
+    let unread = snapshot.runs.iter().flatten().filter(|run| run.values.is_none()).count();
+    assert_eq!(unread, 100 - 20 - 6, "what has no key that is looked for is not read");
+    let before = snapshot.clone();
+    let (_, calls, whole) = stage.fetch(15, Some(&before)).await;
+    assert!(calls == 4 && !whole, "that nobody has a throughput is known: {calls} calls");
 }
 
 #[tokio::test]
-async fn a_row_that_loses_its_run_is_searched_anew() {
+async fn a_list_by_key_is_read_until_each_row_has_its_value_and_for_the_mean_to_its_end() {
+    let mut runs = week(200);
+    for run in &mut runs {
+        run.summary = json!({ "accuracy": 0.5, "loss": 1, "note": "a" });
+    }
+    let stage = Stage::with_keys(runs, "accuracy=accuracy,loss=loss").await;
+    let (snapshot, calls, _) = stage.fetch(0, None).await;
+    assert_eq!(calls, 1 + 1 + 1 + 1 + 4, "of 200 accuracies each, and of the losses none but the newest");
+    assert_eq!(values(&snapshot, "accuracy").len(), 200);
+}
+
+#[tokio::test]
+async fn a_key_with_a_dot_is_looked_for_by_name_and_no_filter_speaks_of_it() {
+    let mut runs = week(100);
+    runs[70].summary = json!({ "a.b": 7 });
+    runs[80].summary = json!({ "a": { "b": 8 } });
+    let stage = Stage::with_keys(runs, "accuracy=accuracy,loss=loss,x=a.b").await;
+    let first = stage.fetch(0, None).await.0;
+    let lines = |snapshot: &Snapshot, now: i64| {
+        shared::testing::lines(&measure::all(snapshot, at(NOW) + SignedDuration::from_mins(now)))
+    };
+    assert!(lines(&first, 0).contains("wandb.summary.latest{key:x,project:acme/arena,run_type:other} 7"));
+    assert!(stage.fake.seen().iter().all(|seen| !String::from_utf8_lossy(&seen.body).contains("summary_metrics.a.b")));
+    // Every run was read on the way; where that is not so, the names are listed once more.
+    stage.change("run0070", |run| (run.state, run.beat) = ("running", Some(-14)));
+    let (next, _, whole) = stage.fetch(15, Some(&first)).await;
+    assert!(!whole && lines(&next, 15).contains("key:x,project:acme/arena,run_type:other} 8"));
+    let forgotten = |run: Run| Run { values: run.values.filter(|values| !values.is_empty()), ..run };
+    let runs = first.runs.clone().map(|runs| runs.into_iter().map(forgotten).collect());
+    let (again, _, whole) = stage.fetch(15, Some(&Snapshot { runs, ..first })).await;
+    assert!(whole && lines(&again, 15).contains("key:x,project:acme/arena,run_type:other} 8"));
+}
+
+#[tokio::test]
+async fn a_filter_that_finds_none_of_those_that_have_the_key_is_not_believed() {
+    let mut runs = week(1);
+    runs[0].summary = json!({ "loss": 1 });
+    runs.extend((0..30).map(|place| told(&format!("stable{place}"), "finished", 60 + place, json!({}))));
+    runs[26].summary = json!({ "loss": 7 });
+    let fake = Fake::start(move |_, seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let is_filtered = String::from_utf8_lossy(&seen.body).contains("$exists");
+        Reply::json(200, &answer(if is_filtered { &[] } else { &runs[..] }, &body))
+    });
+    let (cx, fake) = (context(0), fake.await);
+    let wandb = wandb_with(fake.url(), &[("WANDB_KEYS", "accuracy=accuracy,loss=loss")]).await;
+    let snapshot = wandb.fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let lines = shared::testing::lines(&measure::all(&snapshot, at(NOW)));
+    assert!(lines.contains("wandb.summary.latest{key:loss,project:acme/arena,run_type:stable} 7"), "{lines}");
+    assert!(snapshot.refused.forms.contains_key(&Form::KeyFilter), "and is not tried again");
+}
+
+#[tokio::test]
+async fn a_row_that_loses_its_run_takes_the_next_one() {
     let mut runs = week(100);
     runs[40].summary = json!({ "loss": 0.5 });
     runs[50].summary = json!({ "loss": 9 });
@@ -359,7 +411,7 @@ async fn a_row_that_loses_its_run_is_searched_anew() {
     let last = stage.fetch(0, None).await.0;
     stage.change("run0040", |run| (run.state, run.beat) = ("running", Some(-14)));
     let (snapshot, _, whole) = stage.fetch(15, Some(&last)).await;
-    assert!(whole, "the next one was never looked at");
+    assert!(!whole, "it was read with the others that have the key");
     let now = at(NOW) + SignedDuration::from_mins(15);
     let lines = shared::testing::lines(&measure::all(&snapshot, now));
     assert!(lines.contains("wandb.metrics.latest_loss{project:acme/arena} 9"), "{lines}");
@@ -382,7 +434,7 @@ async fn the_best_accuracy_stands_behind_what_is_no_number() {
 #[tokio::test]
 async fn where_the_living_fill_more_than_a_page_the_top_is_read_once_more() {
     let living = |place: i64| told(&format!("live{place:03}"), "running", place / 20, json!({}));
-    let runs: Arc<Mutex<Vec<Told>>> = Arc::new(Mutex::new((0..180).map(living).collect()));
+    let runs: Arc<Mutex<Vec<Told>>> = Arc::new(Mutex::new((0..280).map(living).collect()));
     let shown = Arc::clone(&runs);
     let fake = Fake::start(move |_, seen| {
         let body: Value = serde_json::from_slice(&seen.body).unwrap();
@@ -390,14 +442,14 @@ async fn where_the_living_fill_more_than_a_page_the_top_is_read_once_more() {
         let reply = Reply::json(200, &answer(&runs, &body));
         // Behind the back of the reader a run of the second page moves to the top.
         if body["query"].as_str().unwrap().starts_with("query Recent") && body["variables"]["after"].is_null() {
-            runs.iter_mut().find(|run| run.name == "live150").unwrap().beat = Some(-1);
+            runs.iter_mut().find(|run| run.name == "live250").unwrap().beat = Some(-1);
         }
         reply
     });
     let fake = fake.await;
     let cx = context(0);
     let snapshot = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap();
-    assert_eq!(snapshot.runs.unwrap().len(), 180, "nobody is lost");
+    assert_eq!(snapshot.runs.unwrap().len(), 280, "nobody is lost");
 }
 
 #[tokio::test]
@@ -463,6 +515,24 @@ async fn a_redirect_names_the_host_and_the_variable_to_set() {
         assert!(why.contains("wandb.example.com") && why.ends_with(&format!("set {variable}")), "{why}");
     }
     assert!(fake.seen().iter().all(|seen| seen.path == "/graphql"), "and is not followed");
+}
+
+#[tokio::test]
+async fn a_best_accuracy_that_the_servers_order_does_not_find_is_unknown() {
+    let mut runs = week(3);
+    runs[1].summary = json!({ "accuracy": 0.5 });
+    let runs = Arc::new(Mutex::new(runs));
+    let shown = Arc::clone(&runs);
+    let fake = Fake::start(move |_, seen| {
+        let body: Value = serde_json::from_slice(&seen.body).unwrap();
+        let is_best = body["query"].as_str().unwrap().starts_with("query Best");
+        let runs = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        Reply::json(200, &answer(if is_best { &runs[..1] } else { &runs[..] }, &body))
+    });
+    let (cx, fake) = (context(0), fake.await);
+    let snapshot = wandb(fake.url()).await.fetch(&cx, "acme/arena", Last::None).await.unwrap();
+    let gaps = cx.findings().gaps;
+    assert!(snapshot.best.is_none() && gaps.len() == 1 && gaps["best"].contains("sorts no run"), "{gaps:?}");
 }
 
 #[tokio::test]

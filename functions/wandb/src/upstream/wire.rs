@@ -92,6 +92,11 @@ impl Node {
         }))
     }
 
+    /// Whether its summary has anything at this path, be it a number or not.
+    pub fn has(&self, path: &str) -> bool {
+        self.summary_metrics.as_ref().and_then(object).is_some_and(|summary| loose::find(&summary, path).is_some())
+    }
+
     /// The finite values of its summary by our words.
     pub fn values(&self, config: &Config) -> BTreeMap<String, f64> {
         let Some(summary) = self.summary_metrics.as_ref().and_then(object) else { return BTreeMap::new() };

@@ -22,6 +22,17 @@ async fn a_failure_in_the_middle_of_paging_leaves_no_half_of_a_list() {
 }
 
 #[tokio::test]
+async fn every_row_that_a_failing_question_silences_is_there_in_health() {
+    let report = Stage::<Projects>::single(true).await.run().await;
+    for question in Projects::questions() {
+        for row in question.silent {
+            assert!(says(&report, row) > 0, "{}: {row} is no row", question.name);
+        }
+    }
+    assert!(value(&report, "collector.unread{part:gpus,target:acme/arena}") > Some(0.0), "and some runs tell no GPUs");
+}
+
+#[tokio::test]
 async fn a_reset_that_is_asked_for_is_waited_for_and_the_quota_is_told() {
     let stage = Stage::<Projects>::single(true).await;
     let limited = Fault::answer(429, &[("RateLimit-Remaining", "0"), ("RateLimit-Reset", "2")], "{}");
