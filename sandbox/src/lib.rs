@@ -28,4 +28,4 @@ pub use stage::{
     API_KEY, APPLICATION_KEY, ASANA_TOKEN, GITHUB_TOKEN, Options, SKYPILOT_PASSWORD, SKYPILOT_TOKEN, SKYPILOT_USER,
     Sandbox, WANDB_KEY,
 };
-pub use wandb::WandbKeys;
+pub use wandb::{Mood, WandbKeys, WandbMood};

@@ -7,7 +7,7 @@ use crate::github::{self, App, Credentials};
 use crate::s3::Buckets;
 use crate::secrets::Secrets;
 use crate::skypilot::{self, SkyCredentials, Workshop};
-use crate::wandb::{self, WandbKeys};
+use crate::wandb::{self, Mood, WandbKeys, WandbMood};
 use crate::{Clock, Organisation, Seed, story};
 use axum::Router;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ pub struct Sandbox {
     asana: Asana,
     keys: Keys,
     sky: (SkyCredentials, Workshop),
-    wandb_keys: WandbKeys,
+    wandb: (WandbKeys, WandbMood),
     secrets: Secrets,
     buckets: Buckets,
     store: Store,
@@ -91,14 +91,13 @@ impl Sandbox {
             let (credentials, workshop) = sky.clone();
             skypilot::router(Arc::clone(&organisation), place, clock.clone(), credentials, workshop)
         };
-        let wandb_keys = WandbKeys::with_key(WANDB_KEY);
-        let wandb = wandb::router(Arc::clone(&organisation), clock.clone(), wandb_keys.clone());
+        let wandb = (WandbKeys::with_key(WANDB_KEY), WandbMood::new(Mood::of(options.seed.number)));
         let routers = [
             ("github", github::router(Arc::clone(&organisation), clock.clone(), credentials.clone())),
             ("asana", asana::router(Arc::clone(&organisation), clock.clone(), asana.clone())),
             ("skypilot", skypilot(0)),
             ("skypilot_old", skypilot(1)),
-            ("wandb", wandb),
+            ("wandb", wandb::router(Arc::clone(&organisation), clock.clone(), wandb.0.clone(), wandb.1.clone())),
             ("datadog", datadog::router(store.clone(), clock.clone(), keys.clone())),
             ("secrets", secrets.router()),
             ("s3", buckets.router()),
@@ -121,7 +120,7 @@ impl Sandbox {
             asana,
             keys,
             sky,
-            wandb_keys,
+            wandb,
             secrets,
             buckets,
             store,
@@ -231,7 +230,13 @@ impl Sandbox {
     /// Whom W&B lets in.
     #[must_use]
     pub const fn wandb_keys(&self) -> &WandbKeys {
-        &self.wandb_keys
+        &self.wandb.0
+    }
+
+    /// How W&B's server is.
+    #[must_use]
+    pub const fn wandb_mood(&self) -> &WandbMood {
+        &self.wandb.1
     }
 
     /// What Secrets Manager holds.

@@ -3,13 +3,17 @@
 mod entity;
 mod filter;
 mod graphql;
+mod history;
 mod keys;
+mod limits;
+mod mood;
 mod page;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use keys::WandbKeys;
+pub use mood::{Dots, Mood, WandbMood};
 
 use axum::Router;
 use axum::body::Body;
@@ -18,6 +22,7 @@ use axum::response::Response;
 use entity::World;
 use http::{HeaderValue, StatusCode, header};
 use keys::{Caller, Standing};
+use limits::Limits;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -30,12 +35,18 @@ struct State {
     organisation: Arc<crate::Organisation>,
     clock: crate::Clock,
     keys: WandbKeys,
+    mood: WandbMood,
     schema: Arc<graphql::Schema>,
 }
 
 /// The API, to be mounted at the root of a host.
-pub(crate) fn router(organisation: Arc<crate::Organisation>, clock: crate::Clock, keys: WandbKeys) -> Router {
-    let state = State { organisation, clock, keys, schema: Arc::new(graphql::Schema::new()) };
+pub(crate) fn router(
+    organisation: Arc<crate::Organisation>,
+    clock: crate::Clock,
+    keys: WandbKeys,
+    mood: WandbMood,
+) -> Router {
+    let state = State { organisation, clock, keys, mood, schema: Arc::new(graphql::Schema::new()) };
     Router::new().fallback(serve).with_state(state)
 }
 
@@ -69,9 +80,14 @@ async fn serve(Shared(state): Shared<State>, request: Request) -> Response {
         Caller::Known { login, .. } => Some(login.as_str()),
         Caller::Nobody => None,
     };
-    let world = World { organisation: &state.organisation, now, viewer };
+    let world = World { organisation: &state.organisation, now, viewer, limits: Limits::new(state.mood.get(), &body) };
     let (status, answer) = graphql::serve(&state.schema, &world, &body);
-    respond(status, &answer, Some(standing))
+    match status {
+        // The load balancer speaks for a server that takes too long.
+        StatusCode::BAD_GATEWAY => text(status, "<html><head><title>502 Bad Gateway</title></head></html>\n"),
+        StatusCode::GATEWAY_TIMEOUT => text(status, "stream timeout"),
+        _ => respond(status, &answer, Some(standing)),
+    }
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response {

@@ -1,5 +1,7 @@
 //! What W&B's GraphQL objects stand for, and what their fields come to.
 
+use super::history::{history, history_keys, sampled};
+use super::limits::Limits;
 use super::page::{Page, filter, page};
 use super::view::{Seen, View, stamp, summary_text};
 use crate::Organisation;
@@ -23,15 +25,17 @@ pub struct World<'w> {
     pub now: Timestamp,
     /// Who asks; nobody without a key.
     pub viewer: Option<&'w str>,
+    /// What may be asked.
+    pub limits: Limits,
 }
 
-impl<'w> World<'w> {
-    fn project(&self, entity: &str, name: &str) -> Option<View<'w>> {
+impl World<'_> {
+    fn project(&self, entity: &str, name: &str) -> Option<View<'_>> {
         let mut projects = self.organisation.projects.iter();
         let found = projects.find(|project| project.entity == entity && project.name == name)?;
         let seen = found.public || (self.viewer.is_some() && found.visible);
         let there = seen && found.created_at <= self.now;
-        there.then_some(View { project: found, people: &self.organisation.people, now: self.now })
+        there.then_some(View { project: found, people: &self.organisation.people, now: self.now, limits: &self.limits })
     }
 }
 
@@ -270,7 +274,7 @@ fn project<'a>(view: View<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
         "createdAt" => leaf(stamp(project.created_at)),
         "access" => leaf(if project.public { "USER_READ" } else { "PRIVATE" }),
         "runCount" => {
-            let filter = filter(info)?;
+            let filter = filter(view.limits, info)?;
             number(view.runs().filter(|run| filter.takes(*run)).count())
         }
         "sweep" => {
@@ -300,7 +304,19 @@ fn run<'a>(seen: Seen<'a>, info: &'a ResolveInfo<'a>) -> Out<'a> {
         "config" => leaf(Value::Object(seen.config()).to_string()),
         "summaryMetrics" => leaf(summary_text(run)),
         "systemMetrics" => leaf(seen.system().map(|system| Value::Object(system).to_string())),
-        "historyLineCount" => leaf(0),
+        "historyLineCount" => number(history(run, &[]).len()),
+        "historyKeys" => leaf(plain(history_keys(run))),
+        "history" => Ok(V::list(
+            history(run, &[]).into_iter().map(|row| V::leaf(Value::Object(row).to_string())).collect::<Vec<_>>(),
+        )),
+        "sampledHistory" => {
+            let specs = info.arguments().get("specs").and_then(JsonValue::as_array).map_or(&[][..], Vec::as_slice);
+            let told = specs.iter().map(|spec| sampled(run, spec.as_str().unwrap_or_default()).map(V::leaf));
+            Ok(V::list(told.collect::<Result<Vec<_>, _>>()?))
+        }
+        "events" => Ok(V::list(
+            seen.system().map(|system| V::leaf(Value::Object(system).to_string())).into_iter().collect::<Vec<_>>(),
+        )),
         "sweepName" => leaf(run.sweep.as_deref()),
         "createdAt" => leaf(stamp(run.created_at)),
         "heartbeatAt" | "updatedAt" => leaf(seen.heartbeat().map(stamp)),

@@ -133,6 +133,15 @@ fn equality(key: &str, value: &Value) -> Test {
 }
 
 impl Filter {
+    /// Whether it asks anything of this column.
+    pub fn mentions(&self, column: &str) -> bool {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().any(|filter| filter.mentions(column)),
+            Self::Not(filter) => filter.mentions(column),
+            Self::Column(key, _) => key == column,
+        }
+    }
+
     /// Whether a run is let through.
     pub fn takes(&self, run: Seen<'_>) -> bool {
         match self {

@@ -74,6 +74,10 @@ pub fn serve(schema: &Schema, world: &World<'_>, body: &[u8]) -> Reply {
     match execution.enable_schema_introspection(true).execute_sync(&root) {
         Err(error) => refusal(error.to_graphql_error(&document.sources).message),
         Ok(response) => {
+            if let Some(status) = world.limits.refusal() {
+                let told = response.errors.iter().map(|error| json!({ "message": error.message, "path": error.path }));
+                return (status, json!({ "errors": told.collect::<Vec<_>>() }));
+            }
             let mut answer = json!({ "data": response.data });
             if !response.errors.is_empty() {
                 let told = response.errors.iter().map(|error| {

@@ -2,11 +2,13 @@
 
 use super::entity::{text, wrong};
 use super::filter::{self, Filter};
+use super::limits::Limits;
 use super::view::{Seen, View, compare};
 use apollo_compiler::resolvers::{FieldError, ResolveInfo};
 use apollo_compiler::response::JsonValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 
@@ -29,8 +31,12 @@ pub struct Page<'w> {
 }
 
 /// The filter of a field.
-pub fn filter(info: &ResolveInfo<'_>) -> Result<Filter, FieldError> {
-    filter::read(text(info, "filters").unwrap_or("{}")).map_err(wrong)
+pub fn filter(limits: &Limits, info: &ResolveInfo<'_>) -> Result<Filter, FieldError> {
+    let filter = filter::read(text(info, "filters").unwrap_or("{}")).map_err(|message| {
+        limits.refuse(StatusCode::BAD_REQUEST);
+        wrong(message)
+    })?;
+    if limits.takes_filter(&filter) { Ok(filter) } else { Err(wrong("invalid filters: heartbeat_at")) }
 }
 
 /// What runs are sorted by: a value, and the id where values are equal.
@@ -38,7 +44,7 @@ type Key = (Option<Value>, String);
 
 /// The page that a field asks for.
 pub fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, FieldError> {
-    let filter = filter(info)?;
+    let filter = filter(view.limits, info)?;
     let order = text(info, "order").filter(|order| !order.is_empty()).unwrap_or("-created_at");
     let (descending, column) = match order.strip_prefix('-') {
         Some(column) => (true, column),
@@ -47,8 +53,12 @@ pub fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, Fiel
     filter::read(&json!({ column: null }).to_string()).map_err(|_| wrong(format!("invalid order: {order}")))?;
     let size = match info.arguments().get("first").and_then(JsonValue::as_i64) {
         None => USUAL,
-        Some(first) => usize::try_from(first).map_err(|_| wrong("first must not be negative"))?.min(LARGEST),
+        Some(first) => usize::try_from(first).map_err(|_| wrong("first must not be negative"))?,
     };
+    if !view.limits.takes_page(size) {
+        return Err(wrong("first is too large"));
+    }
+    let size = size.min(LARGEST);
     let after = text(info, "after").filter(|after| !after.is_empty()).map(place).transpose()?;
     let before = |left: &Key, right: &Key| {
         let order = compare(left.0.as_ref(), right.0.as_ref());
@@ -63,6 +73,9 @@ pub fn page<'a>(view: View<'a>, info: &ResolveInfo<'_>) -> Result<Page<'a>, Fiel
         .collect();
     all.sort_by(|left, right| before(&left.0, &right.0));
     let start = after.map_or(0, |after| all.partition_point(|(key, _)| before(key, &after) != Ordering::Greater));
+    if !view.limits.bears(size.min(all.len() - start)) {
+        return Err(wrong("the query took too long"));
+    }
     let runs = all[start..].iter().take(size).map(|(key, run)| (*run, cursor(key))).collect();
     Ok(Page { runs, total: all.len(), more: start + size < all.len(), later: start > 0 })
 }

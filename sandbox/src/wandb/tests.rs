@@ -1,6 +1,6 @@
 //! The API as clients see it: paging, orders, filters, refusals and shapes.
 
-use super::{WandbKeys, router};
+use super::{Dots, Mood, WandbKeys, WandbMood, router};
 use crate::model::wandb::{Fact, Machine, Project, Run};
 use crate::model::{Organisation, Person, Seed};
 use crate::{Clock, WANDB_KEY};
@@ -74,17 +74,27 @@ fn organisation() -> Organisation {
 struct Api {
     router: axum::Router,
     keys: WandbKeys,
+    mood: WandbMood,
     key: Option<String>,
 }
+
+/// A server that takes everything.
+const MILD: Mood = Mood { largest_page: None, dots: Dots::Flat, heartbeat_filter: None, patience: None };
 
 impl Api {
     fn new() -> Self {
         let keys = WandbKeys::with_key(WANDB_KEY);
-        let router = router(Arc::new(organisation()), Clock::at(now()), keys.clone());
-        Self { router, keys, key: Some(WANDB_KEY.to_owned()) }
+        let mood = WandbMood::new(MILD);
+        let router = router(Arc::new(organisation()), Clock::at(now()), keys.clone(), mood.clone());
+        Self { router, keys, mood, key: Some(WANDB_KEY.to_owned()) }
     }
 
     async fn send(&self, body: &Value) -> (StatusCode, HeaderMap, Value) {
+        let (status, headers, text) = self.send_text(body).await;
+        (status, headers, serde_json::from_slice(&text).unwrap())
+    }
+
+    async fn send_text(&self, body: &Value) -> (StatusCode, HeaderMap, Vec<u8>) {
         let mut request = Request::post("/graphql").header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Basic {}", STANDARD.encode(format!("api:{key}"))));
@@ -92,7 +102,7 @@ impl Api {
         let answer = self.router.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status, parts.headers, serde_json::from_slice(&bytes).unwrap())
+        (parts.status, parts.headers, bytes.to_vec())
     }
 
     async fn ask(&self, query: &str) -> Value {
@@ -185,9 +195,12 @@ async fn filters_speak_the_language_of_mongodb() {
         (json!({"summary_metrics.accuracy": {"$exists": true}}), "a b c e"),
         (json!({"summary_metrics.accuracy": {"$gt": 0.5}}), "b"),
         (json!({"summary_metrics.accuracy": {"$gte": 0.5}}), "a b"),
-        (json!({"summary_metrics.accuracy.max": 1.0}), "e"),
         (json!({"config.num_nodes.value": 2, "name": "a"}), "a"),
+        (json!({"config.num_nodes": 2, "name": "a"}), "a"),
+        (json!({"config.num_nodes": {"$lt": 3}, "name": "b"}), "b"),
         (json!({"config.num_nodes": {"$lt": 2}}), ""),
+        (json!({"config.trainer.num_nodes": 2, "name": "a"}), "a"),
+        (json!({"config.trainer.value.num_nodes": 2, "name": "a"}), "a"),
         (json!({"sweep": "sw1"}), "b"),
     ] {
         assert_eq!(api.filtered(filters.clone()).await.join(" "), names, "{filters}");
@@ -197,6 +210,49 @@ async fn filters_speak_the_language_of_mongodb() {
     let variables = json!({ "filters": "{\"state\":\"running\"}" });
     let (_, _, answer) = api.send(&json!({ "query": query, "variables": variables })).await;
     assert_eq!(answer, json!({ "data": { "project": { "all": 6, "running": 1 } } }));
+}
+
+#[tokio::test]
+async fn servers_differ_in_dots_in_pages_in_filters_by_heartbeat_and_in_patience() {
+    let api = Api::new();
+    let deep = json!({"summary_metrics.accuracy.max": 1.0});
+    assert_eq!(api.filtered(deep.clone()).await.join(" "), "", "the dot is a letter of the key");
+    api.mood.set(Mood { dots: Dots::Nested, ..MILD });
+    assert_eq!(api.filtered(deep).await.join(" "), "e");
+    let status = async |mood: Mood, arguments: &str, fields: &str| {
+        api.mood.set(mood);
+        let query = format!(
+            "{{ project(name: \"arena\", entityName: \"acme\") {{ runs({arguments}) {{ edges {{ node {{ {fields} }} }} }} }} }}"
+        );
+        api.send_text(&json!({ "query": query })).await.0
+    };
+    let small = Mood { largest_page: Some(200), ..MILD };
+    assert_eq!(status(small, "first: 200", "name").await, StatusCode::OK);
+    assert_eq!(status(small, "first: 201", "name").await, StatusCode::BAD_REQUEST);
+    assert_eq!(status(MILD, "first: 5000", "name").await, StatusCode::OK, "cut down without a word");
+    let filter = "filters: \"{\\\"heartbeat_at\\\": {\\\"$gte\\\": \\\"2026-01-01\\\"}}\"";
+    assert_eq!(status(MILD, filter, "name").await, StatusCode::OK);
+    for refusal in [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR] {
+        let mood = Mood { heartbeat_filter: Some(refusal), ..MILD };
+        assert_eq!(status(mood, filter, "name").await, refusal);
+        assert_eq!(status(mood, "order: \"-heartbeat_at\"", "name").await, StatusCode::OK, "an order is no filter");
+    }
+    let busy = Mood { patience: Some(6), ..MILD };
+    assert_eq!(status(busy, "first: 6", "name").await, StatusCode::OK);
+    assert_eq!(status(busy, "first: 2", "name summaryMetrics").await, StatusCode::BAD_GATEWAY);
+    assert_eq!(status(busy, "first: 6", "name summaryMetrics").await, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(status(busy, "first: 1", "name summaryMetrics").await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_history_is_sampled_by_specs_and_holds_the_steps_that_have_every_key() {
+    let query = "query($specs: [JSONString!]!) { project(name: \"arena\", entityName: \"acme\") { \
+        run(name: \"a\") { sampledHistory(specs: $specs) history historyLineCount } } }";
+    let specs = json!([r#"{"keys": ["accuracy"], "samples": 9}"#, r#"{"keys": ["accuracy", "loss"], "samples": 9}"#]);
+    let answer = Api::new().send(&json!({ "query": query, "variables": { "specs": specs } })).await.2;
+    let run = &answer["data"]["project"]["run"];
+    assert_eq!(run["sampledHistory"], json!([[{ "accuracy": 0.5 }], []]), "a list for each spec");
+    assert_eq!((&run["history"], &run["historyLineCount"]), (&json!(["{\"accuracy\":0.5}"]), &json!(1)));
 }
 
 #[tokio::test]
@@ -270,7 +326,7 @@ async fn a_document_that_does_not_fit_the_schema_is_a_bad_request() {
     let (status, _, answer) = api
         .send(&json!({ "query": "{ project(name: \"arena\", entityName: \"acme\") { runCount(filters: \"{\") } }" }))
         .await;
-    assert_eq!((status, answer["errors"][0]["path"][1].clone()), (StatusCode::OK, json!("runCount")));
+    assert_eq!((status, answer["errors"][0]["path"][1].clone()), (StatusCode::BAD_REQUEST, json!("runCount")));
 }
 
 #[tokio::test]

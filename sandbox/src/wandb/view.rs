@@ -1,5 +1,7 @@
 //! A run as the server sees it at an instant: its columns, and what they are compared and sorted by.
 
+use super::limits::Limits;
+use super::mood::Dots;
 use crate::model::Person;
 use crate::model::wandb::{Fact, Project, Run};
 use jiff::Timestamp;
@@ -15,6 +17,8 @@ pub struct View<'w> {
     pub people: &'w [Person],
     /// The instant.
     pub now: Timestamp,
+    /// What may be asked of it.
+    pub limits: &'w Limits,
 }
 
 /// A run at an instant.
@@ -131,42 +135,42 @@ impl<'w> Seen<'w> {
             _ => {
                 if let Some(path) = key.strip_prefix("summary_metrics.").or_else(|| key.strip_prefix("summaryMetrics."))
                 {
-                    return fact(&self.run.summary, path).map(kept);
+                    return fact(&self.run.summary, path, self.view.limits.dots()).map(kept);
                 }
-                let path = key.strip_prefix("config.")?;
-                let config = self.config();
-                inside(&Value::Object(config.clone()), path).or_else(|| {
-                    // `config.key` stands for `config.key.value`.
-                    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
-                    let value = config.get(head)?.get("value")?.clone();
-                    rest.map_or(Some(value.clone()), |rest| inside(&value, rest))
-                })
+                // Filters say `config.key`, orders `config.key.value`.
+                let (head, rest) = split(key.strip_prefix("config.")?);
+                let value = self.config().remove(head)?.get_mut("value")?.take();
+                let (first, deeper) = rest.map_or((None, None), |rest| (Some(split(rest).0), split(rest).1));
+                let rest = if first == Some("value") { deeper } else { rest };
+                rest.map_or(Some(value.clone()), |rest| inside(&value, rest))
             }
         }
     }
 }
 
-/// A value by its path: keys may themselves hold dots.
-fn inside(value: &Value, path: &str) -> Option<Value> {
-    if let Some(found) = value.get(path) {
-        return Some(found.clone());
-    }
-    path.match_indices('.').find_map(|(at, _)| inside(value.get(&path[..at])?, &path[at + 1..]))
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)))
 }
 
-/// The same in a summary.
-fn fact<'f>(entries: &'f [(String, Fact)], path: &str) -> Option<&'f Fact> {
+/// A value by its path.
+fn inside(value: &Value, path: &str) -> Option<Value> {
+    path.split('.').try_fold(value, |value, key| value.get(key)).cloned()
+}
+
+/// A fact of a summary by a key with or without dots.
+fn fact<'f>(entries: &'f [(String, Fact)], path: &str, dots: Dots) -> Option<&'f Fact> {
     let at = |key: &str| entries.iter().find(|(known, _)| known == key).map(|(_, fact)| fact);
-    at(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| match at(&path[..dot])? {
-            Fact::Nested(inner) => fact(inner, &path[dot + 1..]),
+    match (split(path), dots) {
+        ((head, Some(rest)), Dots::Nested) => match at(head)? {
+            Fact::Nested(inner) => fact(inner, rest, dots),
             _ => None,
-        })
-    })
+        },
+        _ => at(path),
+    }
 }
 
 /// A fact as the server keeps it: the words for what is no number are texts there.
-fn kept(fact: &Fact) -> Value {
+pub fn kept(fact: &Fact) -> Value {
     match fact {
         Fact::Number(number) => json!(number),
         Fact::Word(word) => json!(word),

@@ -1,5 +1,6 @@
 //! Whole runs: event in, series out, and every value equal to the truth of the pretend organisation.
 
+mod forms;
 mod odd;
 
 use jiff::Timestamp;
