@@ -15,7 +15,7 @@ demo: ## The pretend organisation, a day of runs, and the points that are then i
 test: ## Every test: ours, then each part that puts a real third-party piece beside ours
 	$(PYTHON) tests/real/run.py
 
-test-%: ## One part of them: cargo, graphql, rest, datadog, clients, asana, aws, lambda, sqlite or skypilot
+test-%: ## One part of them: cargo, graphql, rest, datadog, clients, asana, wandb_api, aws, lambda, sqlite or skypilot
 	$(PYTHON) tests/real/run.py $*
 
 bench: ## Each figure beside its budget, on the function as it is deployed

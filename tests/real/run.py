@@ -22,6 +22,7 @@ PARTS = {
     "datadog": ("payloads and the sandbox's intake against Datadog's OpenAPI documents", 300),
     "clients": ("Octokit and Datadog's own client against the sandbox", 300),
     "asana": ("Asana's own client for Python against the sandbox and the collector", 300),
+    "wandb_api": ("W&B's own client against the sandbox, and the rows that it makes", 300),
     "aws": ("Secrets Manager and S3 of moto: a rotated token, two runs at once", 300),
     "lambda": ("cargo lambda watch and invoke, and the exit on a wrong configuration", 900),
     "sqlite": ("another SQLite reads the sandbox's database", 120),
@@ -29,7 +30,7 @@ PARTS = {
 }
 
 # These run our programs.
-RUN_OURS = {"rest", "datadog", "clients", "asana", "aws", "lambda", "sqlite", "skypilot"}
+RUN_OURS = {"rest", "datadog", "clients", "asana", "wandb_api", "aws", "lambda", "sqlite", "skypilot"}
 
 
 def stream(command, env, limit):
