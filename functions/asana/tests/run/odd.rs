@@ -133,7 +133,7 @@ async fn projects_that_are_not_listed_cost_their_own_rows_and_no_others() {
         stage.clock.advance(GRID);
         stage.sandbox.faults().inject("asana", Rule::new(fault.clone()).containing("/projects?"));
         let event = Event::new(stage.clock.now(), stage.clock.now());
-        let run = stage.inner.life.run(&stage.inner.collector, &event, Duration::from_secs(12));
+        let run = stage.inner.life.run(&stage.inner.collector, &event, Duration::from_secs(20));
         let report = run.await.unwrap();
         assert_eq!(gaps(&report), BTreeSet::from(["projects"]), "{fault:?}");
         let own = ["active", "on_track", "at_risk", "off_track"].map(|name| format!("asana.projects.{name}"));

@@ -90,13 +90,14 @@ async fn a_quota_of_a_minute_is_waited_for_where_the_time_allows() {
 #[tokio::test]
 async fn a_quota_for_which_there_is_no_time_leaves_the_rest_to_the_next_run() {
     let stage = free_domain(vec![("ASANA_BUDGET", "1400".to_owned())]).await;
-    let first = run_for(&stage, 30).await;
+    // Of a minute, a quarter is kept for delivery: the minute of the quota ends after that of the fetch.
+    let first = run_for(&stage, 60).await;
     assert!(first.is_up() && gaps(&first).is_empty(), "{:?}", first.shares);
-    assert!((80..130).contains(&pending(&first)) && rows_of_tasks(&first) == 0, "{}", pending(&first));
+    assert!((80..200).contains(&pending(&first)) && rows_of_tasks(&first) == 0, "{}", pending(&first));
     assert!(says(&first, "asana.projects.bugs.") > 10 && says(&first, "asana.projects.active") == 1);
     let limited = value(&first, "collector.api_errors{kind:rate_limited,upstream:asana}");
     assert!(limited >= Some(1.0) && limited <= Some(8.0), "{limited:?}");
-    let second = run_for(&stage, 30).await;
+    let second = run_for(&stage, 60).await;
     assert!(second.is_up() && pending(&second) == 0, "{:?}", second.shares);
     assert_eq!(wrong(&stage, &second, &truth_of(&stage)), Vec::<String>::new());
 }
