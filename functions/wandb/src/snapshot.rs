@@ -198,4 +198,10 @@ impl Run {
     pub const fn age(&self) -> (Timestamp, Timestamp) {
         (self.heartbeat_at, self.created_at)
     }
+
+    /// What its summary says by this word, if it was read and says anything.
+    #[must_use]
+    pub fn value(&self, word: &str) -> Option<f64> {
+        self.values.as_ref()?.get(word).copied()
+    }
 }

@@ -111,7 +111,7 @@ impl WandB {
     fn best_of(&self, runs: &[Run]) -> Option<f64> {
         let word = self.config.rules.keys.first()?;
         let finished = runs.iter().filter(|run| run.state == State::Finished);
-        finished.filter_map(|run| run.values.as_ref()?.get(word).copied()).max_by(f64::total_cmp)
+        finished.filter_map(|run| run.value(word)).max_by(f64::total_cmp)
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
         ended.as_ref().map(|runs| runs.iter().copied().filter(|run| run.state == State::Finished).collect());
     let key = |place: usize| snapshot.rules.keys.get(place).map_or("", String::as_str);
     let accuracies: Option<Vec<f64>> =
-        finished.as_ref().map(|runs| runs.iter().filter_map(|run| run.values.as_ref()?.get(key(0)).copied()).collect());
+        finished.as_ref().map(|runs| runs.iter().filter_map(|run| run.value(key(0))).collect());
     let loss = finished.and_then(|runs| latest(runs, key(1)));
     let mut samples = vec![
         metrics::BEST_ACCURACY.maybe(snapshot.best.flatten()),
@@ -34,7 +34,7 @@ pub(super) fn samples(snapshot: &Snapshot, now: Timestamp) -> Vec<Sample> {
 /// The value of the run that ended last and has it; among those that ended together the one created last, and then the
 /// largest value. Ends are whole seconds, so this happens; the order must not change from run to run.
 fn latest(runs: Vec<&Run>, word: &str) -> Option<f64> {
-    let told = runs.into_iter().filter_map(|run| Some((run.age(), *run.values.as_ref()?.get(word)?)));
+    let told = runs.into_iter().filter_map(|run| Some((run.age(), run.value(word)?)));
     told.max_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.total_cmp(&b.1))).map(|(_, value)| value)
 }
 

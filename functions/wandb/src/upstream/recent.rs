@@ -23,7 +23,7 @@ pub(super) const PAGE: usize = 200;
 pub(super) const SMALL: usize = 50;
 
 /// The most pages that are read of a list.
-const MOST_PAGES: usize = 2000;
+pub(super) const MOST_PAGES: usize = 2000;
 
 #[derive(Deserialize)]
 struct Listed {
@@ -52,6 +52,11 @@ pub(super) struct List<'c> {
     is_over: bool,
 }
 
+/// How many runs a page may have.
+fn largest(refusals: &Refusals) -> usize {
+    if refusals.has(Form::LargePage) { SMALL } else { PAGE }
+}
+
 impl<'c> List<'c> {
     /// The list of the runs that these filters let through.
     pub fn new(
@@ -67,7 +72,7 @@ impl<'c> List<'c> {
             digester,
             refusals,
             filters,
-            size: if refusals.has(Form::LargePage) { SMALL } else { PAGE },
+            size: largest(refusals),
             runs: BTreeMap::new(),
             pages: 0,
             after: None,
@@ -86,7 +91,7 @@ impl<'c> List<'c> {
 
     /// From now on with pages as large as they may be.
     pub fn enlarge(&mut self) {
-        self.size = if self.refusals.has(Form::LargePage) { SMALL } else { PAGE };
+        self.size = largest(self.refusals);
     }
 
     /// Reads on until a page ends with a run that last beat before this time.

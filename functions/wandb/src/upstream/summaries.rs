@@ -1,7 +1,7 @@
 //! The summaries that the rows need, and no others: they are large, and most of them are never looked at.
 
 use super::client::{Client, PATH, WANDB};
-use super::recent::Named;
+use super::recent::{MOST_PAGES, Named};
 use super::refusals::{Refusals, is_refusal};
 use super::wire::{Node, Page};
 use crate::config::Config;
@@ -25,9 +25,6 @@ const NEWEST: usize = 20;
 
 /// Summaries of a call.
 const AT_ONCE: usize = 50;
-
-/// The most pages that are read for one key.
-const MOST_PAGES: usize = 2000;
 
 /// Calls side by side.
 const SIDE_BY_SIDE: usize = 4;
@@ -145,9 +142,8 @@ impl Search<'_> {
     fn wanted(&self, is_asked: impl Fn(&str) -> bool) -> Vec<&Named> {
         let mut wanted: BTreeSet<(Reverse<(Timestamp, Timestamp)>, &String)> = BTreeSet::new();
         for row in self.rows().filter(|row| is_asked(row.word)) {
-            let has = |run: &Run| run.values.as_ref().is_some_and(|values| values.contains_key(row.word));
             let of_row = || self.ended().map(|(_, run)| run).filter(|run| row.holds(run));
-            let found = of_row().filter(|run| row.is_latest && has(run)).map(Run::age).max();
+            let found = of_row().filter(|run| row.is_latest && run.value(row.word).is_some()).map(Run::age).max();
             let looked = self.looked.get(row.word);
             let unread = of_row().filter(|run| {
                 run.values.is_none()
@@ -221,8 +217,8 @@ impl Search<'_> {
 
     /// Whether some runs that ended later than this are known to have a word, and none of them is on the list.
     fn is_blind(&self, word: &str, down_to: Timestamp, listed: &BTreeSet<String>) -> bool {
-        let has = |run: &Run| run.values.as_ref().is_some_and(|values| values.contains_key(word));
-        let mut known = self.ended().filter(|(_, run)| run.heartbeat_at > down_to && has(run)).peekable();
+        let has = |run: &Run| run.heartbeat_at > down_to && run.value(word).is_some();
+        let mut known = self.ended().filter(|(_, run)| has(run)).peekable();
         known.peek().is_some() && !known.any(|(_, run)| listed.contains(&run.id))
     }
 
